@@ -1,0 +1,73 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
+
+# The environment is ready when the stamp of exactly these requirements is there, and its Python still runs.
+READY := .venv/ready-$(shell cat requirements/dev.txt | cksum | cut -d ' ' -f 1)
+$(shell .venv/bin/python -c '' 2>/dev/null || rm -f .venv/ready-*)
+HOST := $(if $(filter Linux,$(shell uname)),$(shell uname -m),host)
+VERSION = $(shell git describe --always --dirty --tags 2>/dev/null || echo unversioned)
+
+.PHONY: help env run test check format bench smoke backfill build deploy lock clean reset
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+$(READY):
+	@rm -rf .venv; python=$$(PYTHON="$(PYTHON)" sh local/python.sh) && echo "Making .venv with $$python: a minute or two, once" && "$$python" -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+env: $(READY) ## The environment: .venv, pinned
+
+run: $(READY) ## The whole system on this machine  (PORT=4566 FEEDS=auto|live|simulated)
+	@PORT=$(PORT) FEEDS=$(FEEDS) python -m local.run
+
+smoke: $(READY) ## The user's journey against what `make run` runs
+	@python -m local.smoke
+
+backfill: $(READY) ## History from the exchanges  (ASSETS=BTC,ETH DAYS=30)
+	@python -m local.backfill --assets "$(ASSETS)" --days "$(DAYS)"
+
+test: check ## All checks and tests
+	@python -m pytest -n 2 --dist loadgroup
+
+check: $(READY) ## Format, lint, types, import contracts, templates
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+	sam validate --lint
+	python -m pytest -q tests/template
+
+format: $(READY) ## Formats the code
+	ruff format . && ruff check --fix .
+
+bench: $(READY) ## Benchmarks  (NAME=candles for one)
+	@python -m bench $(NAME)
+
+build: $(READY) ## Artefacts for AWS (.aws-sam/aws) and for this machine (.aws-sam/host), byte code included
+	$(call build,aws,aarch64)
+	$(call build,host,$(HOST))
+
+define build
+	PLATFORM=$(2) PYTHON=python sam build --build-dir .aws-sam/$(1)
+	python -m compileall -q --invalidation-mode unchecked-hash .aws-sam/$(1)
+endef
+
+deploy: build ## To AWS, with your credentials
+	sam deploy --config-file "$(CURDIR)/samconfig.toml" --parameter-overrides Version=$(VERSION)
+
+lock: $(READY) ## Newest versions into the requirements files
+	cd layers/dependencies && $(LOCK) requirements.in
+	cd requirements && $(LOCK) dev.in
+
+LOCK = pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
+
+clean: ## Removes what was built, not the data
+	rm -rf .aws-sam .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+
+reset: ## Forgets the local cloud's data
+	rm -rf .local

@@ -1,0 +1,1 @@
+"""CryptoPulse: crypto market data and portfolios, serverless."""

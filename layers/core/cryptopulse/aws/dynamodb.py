@@ -1,0 +1,222 @@
+"""A DynamoDB table whose items have the keys `pk` and `sk`."""
+
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from cryptopulse.aws.client import Client
+from cryptopulse.errors import ThrottledError
+
+type Item = dict[str, Any]
+"""Attribute names to str, int, Decimal, bytes, bool, None, list or dict."""
+
+
+class Write(NamedTuple):
+    """A put of one item that holds only if its stored `version` is `previous` (0: only if it does not exist)."""
+
+    item: Item
+    previous: int
+
+
+class Table:
+    """Reads and writes items; numbers come back as int where they are whole, else Decimal."""
+
+    def __init__(self, client: Client, name: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._client = client
+        self._name = name
+        self._sleep = sleep
+
+    def get(self, pk: str, sk: str, *, consistent: bool = False) -> Item | None:
+        """The item, or None."""
+        answer = self._call("GetItem", Key=_key(pk, sk), ConsistentRead=consistent)
+        return _item(answer["Item"]) if "Item" in answer else None
+
+    def get_many(self, keys: Iterable[tuple[str, str]], *, consistent: bool = False) -> dict[tuple[str, str], Item]:
+        """Those of the items that exist, by key; any number, in calls of 100.
+
+        Raises:
+            ThrottledError: The table left keys unread again and again.
+        """
+        wanted = [_key(*key) for key in dict.fromkeys(keys)]
+        found: dict[tuple[str, str], Item] = {}
+        delay = 0.05
+        while wanted:
+            page = {"Keys": wanted[:100], "ConsistentRead": consistent}
+            answer = self._client.call("BatchGetItem", {"RequestItems": {self._name: page}})
+            for raw in answer["Responses"].get(self._name, ()):
+                item = _item(raw)
+                found[item["pk"], item["sk"]] = item
+            unread = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
+            wanted = unread + wanted[100:]
+            if unread:
+                if delay > 5:
+                    raise ThrottledError("UnprocessedKeys", f"{len(wanted)} keys left unread")
+                self._sleep(delay)
+                delay *= 2
+        return found
+
+    def put(self, item: Item) -> None:
+        """Writes the item, whatever was there."""
+        self._call("PutItem", Item=_attributes(item))
+
+    def put_version(self, item: Item, previous: int) -> None:
+        """Writes the item, whose `version` is the new one, over the version `previous` (0: nothing) only.
+
+        Raises:
+            ConditionError: Another version is stored.
+        """
+        self._call("PutItem", Item=_attributes(item), **_condition(previous))
+
+    def transact(self, writes: list[Write]) -> None:
+        """Up to 100 writes, all or none.
+
+        Raises:
+            ConditionError: One of the versions was another.
+        """
+        puts = [
+            {"Put": {"TableName": self._name, "Item": _attributes(w.item), **_condition(w.previous)}} for w in writes
+        ]
+        self._client.call("TransactWriteItems", {"TransactItems": puts})
+
+    def query(
+        self,
+        pk: str,
+        start: str = " ",
+        end: str = "~",
+        *,
+        newest_first: bool = False,
+        limit: int | None = None,
+        consistent: bool = False,
+    ) -> Iterator[Item]:
+        """The items of one partition with `start` <= sk <= `end`, in order of sk, over all pages."""
+        request: dict[str, Any] = {
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :start AND :end",
+            "ExpressionAttributeValues": {":pk": {"S": pk}, ":start": {"S": start}, ":end": {"S": end}},
+            "ScanIndexForward": not newest_first,
+            "ConsistentRead": consistent,
+        }
+        left = limit
+        while left is None or left > 0:
+            if left is not None:
+                request["Limit"] = left
+            answer = self._call("Query", **request)
+            for raw in answer["Items"]:
+                yield _item(raw)
+            if "LastEvaluatedKey" not in answer:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            if left is not None:
+                left -= len(answer["Items"])
+
+    def update(
+        self,
+        pk: str,
+        sk: str,
+        *,
+        set: Mapping[str, Any] | None = None,
+        add: Mapping[str, int] | None = None,
+        condition: str | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> Item:
+        """Changes attributes of the item, made if it does not exist, and returns it as it is then.
+
+        Args:
+            set: Attributes to set.
+            add: Numbers to add to attributes.
+            condition: A condition expression; names of attributes in it are written `#name`.
+            values: Its values by name, without the colon.
+
+        Raises:
+            ConditionError: The condition did not hold.
+        """
+        set, add = set or {}, add or {}
+        parts = []
+        if set:
+            parts.append("SET " + ", ".join(f"#{name} = :{name}" for name in set))
+        if add:
+            parts.append("ADD " + ", ".join(f"#{name} :{name}" for name in add))
+        names = {f"#{name}": name for name in (*set, *add)}
+        request: dict[str, Any] = {
+            "Key": _key(pk, sk),
+            "UpdateExpression": " ".join(parts),
+            "ExpressionAttributeValues": {
+                f":{name}": _attribute(value) for name, value in {**set, **add, **(values or {})}.items()
+            },
+            "ReturnValues": "ALL_NEW",
+        }
+        if condition is not None:
+            request["ConditionExpression"] = condition
+            names |= {
+                word: word[1:] for word in condition.replace("(", " ").replace(")", " ").split() if word[0] == "#"
+            }
+        request["ExpressionAttributeNames"] = names
+        return _item(self._call("UpdateItem", **request)["Attributes"])
+
+    def delete(self, pk: str, sk: str) -> None:
+        """Removes the item if it is there."""
+        self._call("DeleteItem", Key=_key(pk, sk))
+
+    def _call(self, operation: str, **request: Any) -> dict[str, Any]:
+        return self._client.call(operation, {"TableName": self._name, **request})
+
+
+def _condition(previous: int) -> dict[str, Any]:
+    if previous == 0:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    return {
+        "ConditionExpression": "#version = :previous",
+        "ExpressionAttributeNames": {"#version": "version"},
+        "ExpressionAttributeValues": {":previous": {"N": str(previous)}},
+    }
+
+
+def _key(pk: str, sk: str) -> dict[str, Any]:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def _attributes(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _attribute(value) for name, value in item.items()}
+
+
+def _attribute(value: Any) -> dict[str, Any]:
+    match value:
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int() | Decimal():
+            return {"N": str(value)}
+        case bytes():
+            return {"B": b64encode(value).decode()}
+        case None:
+            return {"NULL": True}
+        case Mapping():
+            return {"M": _attributes(value)}
+        case list() | tuple():
+            return {"L": [_attribute(each) for each in value]}
+    raise TypeError(f"DynamoDB cannot hold a {type(value).__name__}")
+
+
+def _item(raw: Mapping[str, Any]) -> Item:
+    return {name: _value(attribute) for name, attribute in raw.items()}
+
+
+def _value(attribute: Mapping[str, Any]) -> Any:
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "S" | "BOOL":
+            return value
+        case "N":
+            number = Decimal(value)
+            return int(number) if number == number.to_integral_value() else number
+        case "B":
+            return b64decode(value)
+        case "NULL":
+            return None
+        case "L":
+            return [_value(each) for each in value]
+        case "M":
+            return _item(value)
+    raise TypeError(f"unknown DynamoDB type {kind}")

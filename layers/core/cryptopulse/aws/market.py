@@ -1,0 +1,278 @@
+"""The Market table: live lanes, minute items, candle blocks and the list of series. Everything in it can be rebuilt.
+
+| pk                      | sk                                     | holds                                                  |
+| ----------------------- | -------------------------------------- | ------------------------------------------------------ |
+| `LANE#1`                | `LIVE`                                 | the lane's live state                                  |
+| `LANE#1`                | `MIN#2026-11-22T06:31`                 | the rows of all its series in that minute              |
+| `CANDLES#coinbase:BTC-USD` | `1m#2026-11-22T06`, `1h#2026-11`, `1d#2026` | minutes by the hour, hours by the month, days by the year |
+| `SERIES`                | `TRACKED`                              | the series followed                                    |
+| `QUARANTINE#2026-11-22` | `<sequence>#<piece>`                   | records that could not be read, byte for byte          |
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from cryptopulse.aws.dynamodb import Item, Table, Write
+from cryptopulse.domain import candles as packed
+from cryptopulse.domain.candles import DAY, EMPTY, HOUR, MINUTE, STORED, Block, block_key, floor, folded, joined
+from cryptopulse.domain.folding import Folded
+from cryptopulse.domain.lanes import Lane, Minute, decode_lane, decode_minute, encode_lane, encode_minute
+from cryptopulse.domain.series import Series
+from cryptopulse.domain.ticks import Candles
+from cryptopulse.errors import ConditionError
+
+KEPT: Final = {MINUTE: 30 * DAY, HOUR: 731 * DAY}
+"""How long blocks of a step are kept; days are kept for ever."""
+MINUTE_ITEMS_KEPT: Final = DAY
+QUARANTINE_KEPT: Final = 30 * DAY
+PIECE: Final = 350_000
+"""Bytes of a quarantined record in one item."""
+TRANSACTION: Final = 90
+"""Minute items written together with the live item."""
+TRIES: Final = 5
+
+
+class Market:
+    """Reads and writes the Market table."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    # --- lanes and their minutes ---
+
+    def lane(self, number: int) -> Lane:
+        """The lane's live state, read consistently; a new one of version 0 where there is none."""
+        item = self.table.get(f"LANE#{number}", "LIVE", consistent=True)
+        return decode_lane(item["data"]) if item else Lane(number)
+
+    def lanes(self, numbers: Iterable[int], *, consistent: bool = False) -> dict[int, Lane]:
+        """Those of the lanes that exist, by number."""
+        keys = [(f"LANE#{number}", "LIVE") for number in numbers]
+        lanes = (decode_lane(item["data"]) for item in self.table.get_many(keys, consistent=consistent).values())
+        return {lane.number: lane for lane in lanes}
+
+    def minutes(self, lane: int, start: int, end: int) -> list[Minute]:
+        """The lane's minute items with `start` <= minute < `end` (Unix ms), oldest first."""
+        items = self.table.query(f"LANE#{lane}", _minute_key(start), _minute_key(end - MINUTE))
+        return [_minute(item) for item in items]
+
+    def minutes_at(self, lane: int, minutes: Iterable[int], *, consistent: bool = False) -> list[Minute]:
+        """The lane's minute items of these minutes, as far as they exist."""
+        keys = [(f"LANE#{lane}", _minute_key(minute)) for minute in minutes]
+        return [_minute(item) for item in self.table.get_many(keys, consistent=consistent).values()]
+
+    def write(self, lane: Lane, previous: int, minutes: Iterable[Minute]) -> None:
+        """Writes the lane over its version `previous`, with the minutes that changed, all or nothing.
+
+        Beyond 90 minute items the oldest go first, each transaction on its versions: what a crash leaves half done
+        the next fold of the same batch completes.
+
+        Raises:
+            ConditionError: Somebody else wrote first.
+        """
+        live = {"pk": f"LANE#{lane.number}", "sk": "LIVE", "version": lane.version, "data": encode_lane(lane)}
+        writes = [
+            Write(self._minute_item(lane.number, minute), minute.version)
+            for minute in sorted(minutes, key=lambda minute: minute.start)
+        ]
+        while len(writes) > TRANSACTION:
+            self.table.transact(writes[:TRANSACTION])
+            del writes[:TRANSACTION]
+        if writes:
+            self.table.transact([*writes, Write(live, previous)])
+        else:
+            self.table.put_version(live, previous)
+        for minute in minutes:
+            minute.version += 1
+
+    def _minute_item(self, lane: int, minute: Minute) -> Item:
+        return {
+            "pk": f"LANE#{lane}",
+            "sk": _minute_key(minute.start),
+            "version": minute.version + 1,
+            "data": encode_minute(minute),
+            "expires_at": (minute.start + MINUTE_ITEMS_KEPT) // 1000,
+        }
+
+    # --- packing ---
+
+    def pack(self, lane: Lane) -> None:
+        """Packs the lane's hours that wait for it into blocks. Made again, it changes nothing.
+
+        The lane forgets the hours when it is next written; a crash before that packs them again.
+        """
+        for hour in list(lane.unpacked):
+            parts: dict[Series, list[Block]] = defaultdict(list)
+            for minute in self.minutes(lane.number, hour, hour + HOUR):
+                for name, row in minute.rows.items():
+                    parts[Series.parse(name)].append(row.block(minute.start))
+            self.merge_minutes({series: joined(*blocks) for series, blocks in parts.items()}, lane.now)
+            lane.unpacked.remove(hour)
+
+    def keep_history(self, folded_: Folded, now: int) -> None:
+        """Writes the rows that a fold found too old for minute items straight into the blocks."""
+        rows = {
+            series: joined(*(packed.rows_of(told, MINUTE) for told in messages))
+            for series, messages in folded_.history.items()
+        }
+        self.merge_minutes(rows, now)
+
+    def merge(self, series: Series, interval: str, candles: Candles) -> None:
+        """Writes a venue's own candles of a stored interval (`1m`, `1h`, `1d`) into the blocks: for history.
+
+        Only hours older than the last three: younger minutes belong to the stream.
+        """
+        step = packed.INTERVALS[interval]
+        self._merge(series, step, packed.rows_of(candles, step))
+
+    def merge_minutes(self, rows: Mapping[Series, Block], now: int) -> None:
+        """Merges minutes of ended hours into their blocks, then makes the hours and ended days above them again."""
+        for series, block in rows.items():
+            minutes = self._merge(series, MINUTE, block)
+            hours = self._merge(series, HOUR, folded(minutes, MINUTE, HOUR, now))
+            days = {floor(start, DAY) for start in block.starts}
+            ended = [day for day in days if day + DAY <= now]
+            for day in ended:
+                above = folded(hours.between(day, day + DAY), HOUR, DAY, now)
+                self._merge(series, DAY, above)
+
+    def _merge(self, series: Series, step: int, block: Block) -> Block:
+        """Merges rows into the stored blocks they belong to; returns these blocks as they are then, joined."""
+        stored = []
+        for key, rows in packed.by_block(step, block.rows()).items():
+            part = Block.of(block.price_scale, block.size_scale, rows)
+            stored.append(self._merge_block(series, step, key, part))
+        return joined(*stored)
+
+    def _merge_block(self, series: Series, step: int, key: str, part: Block) -> Block:
+        pk = f"CANDLES#{series}"
+        for attempt in range(TRIES):
+            item = self.table.get(pk, key, consistent=True)
+            before = packed.decode(item["data"]) if item else EMPTY
+            after = joined(before, part) if before.starts else part
+            if after.rows() == before.rows():
+                return after
+            version = item["version"] if item else 0
+            new: Item = {"pk": pk, "sk": key, "version": version + 1, "data": packed.encode(after)}
+            if step in KEPT:
+                new["expires_at"] = (after.starts[-1] + KEPT[step]) // 1000
+            try:
+                self.table.put_version(new, version)
+            except ConditionError:
+                if attempt == TRIES - 1:
+                    raise
+            else:
+                return after
+        raise AssertionError("unreachable")
+
+    # --- reading candles ---
+
+    def blocks(self, series: Series, step: int, start: int, end: int) -> Block:
+        """The packed rows of a stored step with `start` <= row.start < `end`."""
+        if start >= end:
+            return EMPTY
+        items = self.table.query(f"CANDLES#{series}", block_key(step, start), block_key(step, end - 1))
+        return joined(*(packed.decode(item["data"]) for item in items)).between(start, end)
+
+    def candles(self, lane: Lane, series: Series, interval: int, start: int, end: int, now: int) -> Block:
+        """The rows of any interval with `start` <= row.start < `end`, the open one too, folded where they are not stored.
+
+        Args:
+            lane: The series' lane, as read just now.
+            interval: In ms, one of INTERVALS.
+            start: Aligned to the interval, Unix ms.
+            now: Unix ms; tells which row is open.
+        """
+        step = max(stored for stored in STORED if interval % stored == 0)
+        end = min(end, floor(now, interval) + interval)
+        until = min(now, lane.clocks.get(series.venue, now))
+        return folded(self._rows(lane, series, step, start, end, until), step, interval, until)
+
+    def _rows(self, lane: Lane, series: Series, step: int, start: int, end: int, until: int) -> Block:
+        """Rows of a stored step: packed ones, and above them what is still folded from the step below."""
+        loose_from = floor(lane.unpacked_from, step)
+        if not lane.packed_to or end <= loose_from:
+            return self.blocks(series, step, start, end)
+        old = self.blocks(series, step, start, min(end, loose_from))
+        from_ = max(start, loose_from)
+        if step == MINUTE:
+            return joined(old, self.loose_minutes(lane, series, from_, end))
+        below = HOUR if step == DAY else MINUTE
+        fresh = folded(self._rows(lane, series, below, from_, end, until), below, step, until)
+        return joined(old, fresh)
+
+    def loose_minutes(self, lane: Lane, series: Series, start: int, end: int) -> Block:
+        """The series' rows of minutes that are not packed yet, the open ones too."""
+        name = str(series)
+        minutes = {minute.start: minute for minute in self.minutes(lane.number, start, end)}
+        parts = [minute.rows[name].block(minute.start) for minute in minutes.values() if name in minute.rows]
+        if state := lane.series.get(name):
+            parts += [row.block(minute) for minute, row in sorted(state.open.items()) if start <= minute < end]
+        return joined(*parts)
+
+    # --- the series followed ---
+
+    def save_series(self, series: list[Series]) -> None:
+        """Replaces the list of series followed."""
+        self.table.put({"pk": "SERIES", "sk": "TRACKED", "names": [str(each) for each in series]})
+
+    def series(self) -> list[Series]:
+        """The series followed, in the order to list them."""
+        item = self.table.get("SERIES", "TRACKED")
+        return [Series.parse(name) for name in item["names"]] if item else []
+
+    # --- quarantine ---
+
+    def quarantine(self, data: bytes, sequence: str, partition: str, arrived: int, reason: str) -> None:
+        """Keeps a record that cannot be read, whole, for 30 days. Kept again, it is the same items.
+
+        Args:
+            sequence: Its sequence number in the stream.
+            partition: Its partition key.
+            arrived: When the stream took it, Unix ms.
+        """
+        day = f"{datetime.fromtimestamp(arrived / 1000, UTC):%Y-%m-%d}"
+        pieces = range(0, max(1, len(data)), PIECE)
+        for piece, at in enumerate(pieces):
+            self.table.put(
+                {
+                    "pk": f"QUARANTINE#{day}",
+                    "sk": f"{sequence}#{piece:03}",
+                    "reason": reason,
+                    "partition_key": partition,
+                    "arrived_at": arrived,
+                    "pieces": len(pieces),
+                    "data": data[at : at + PIECE],
+                    "expires_at": (arrived + QUARANTINE_KEPT) // 1000,
+                }
+            )
+
+
+class LazyMinutes(dict[int, Minute]):
+    """A lane's minute items, read consistently when first asked for; one that does not exist has version 0."""
+
+    def __init__(self, market: Market, lane: int) -> None:
+        super().__init__()
+        self._market = market
+        self._lane = lane
+
+    def load(self, minutes: Iterable[int]) -> None:
+        """Reads many at once."""
+        wanted = set(minutes) - self.keys()
+        found = self._market.minutes_at(self._lane, wanted, consistent=True) if wanted else []
+        self.update({minute: Minute(minute) for minute in wanted} | {each.start: each for each in found})
+
+    def __missing__(self, minute: int) -> Minute:
+        self.load([minute])
+        return self[minute]
+
+
+def _minute(item: Item) -> Minute:
+    start = datetime.strptime(item["sk"], "MIN#%Y-%m-%dT%H:%M").replace(tzinfo=UTC)
+    return decode_minute(int(start.timestamp() * 1000), item["version"], item["data"])
+
+
+def _minute_key(minute: int) -> str:
+    return f"MIN#{datetime.fromtimestamp(minute / 1000, UTC):%Y-%m-%dT%H:%M}"

@@ -1,0 +1,1 @@
+"""The rules of the market: pure, without AWS, network, clock or environment."""

@@ -1,0 +1,283 @@
+"""Candles at rest: rows, which of two rows holds, larger intervals from smaller ones, and the packed block.
+
+Prices and volumes are integers at the block's scales. A row without a trade is *empty* (its open is 0): known, but
+shown to nobody.
+"""
+
+import struct
+import zlib
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import accumulate, chain, pairwise
+from operator import add, sub
+from typing import Final, NamedTuple
+
+from cryptopulse.domain.ticks import Candles
+
+MINUTE: Final = 60_000
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+"""Milliseconds."""
+
+INTERVALS: Final = {"1m": MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": HOUR, "4h": 4 * HOUR, "1d": DAY}
+STORED: Final = {MINUTE: "1m", HOUR: "1h", DAY: "1d"}
+"""The intervals that are stored; the others are folded from them at read."""
+
+FROM_TRADES: Final = 1
+FROM_VENUE: Final = 2
+"""Ranks: the higher wins where two writers meet."""
+
+
+class Row(NamedTuple):
+    """One candle: `start` and `as_of` in Unix milliseconds, the rest integers at the block's scales.
+
+    `rank` tells whose it is (FROM_TRADES, FROM_VENUE), `as_of` from when, `complete` that no trade is known to lack.
+    """
+
+    start: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    rank: int
+    as_of: int
+    complete: bool
+
+    @property
+    def is_empty(self) -> bool:
+        return self.open == 0
+
+    @property
+    def shape(self) -> tuple[int, int, int, int, int]:
+        """What the row says of the market."""
+        return self[1:6]
+
+    def beats(self, other: "Row") -> bool:
+        """Whether this row replaces `other`, which stands for the same time: higher rank, then not older."""
+        return (self.rank, self.as_of) >= (other.rank, other.as_of)
+
+
+class Block(NamedTuple):
+    """Rows of one series and interval, oldest first, one per start; held as columns, in the order of Row's fields."""
+
+    price_scale: int
+    size_scale: int
+    columns: tuple[Sequence[int], ...]
+
+    @classmethod
+    def of(cls, price_scale: int, size_scale: int, rows: Iterable[Row]) -> "Block":
+        """The block of these rows."""
+        return cls(price_scale, size_scale, tuple(zip(*rows, strict=True)) or EMPTY.columns)
+
+    @property
+    def starts(self) -> Sequence[int]:
+        return self.columns[0]
+
+    def rows(self) -> list[Row]:
+        """The rows, one by one."""
+        return list(map(Row._make, zip(*self.columns, strict=True)))
+
+    def at_scale(self, price_scale: int, size_scale: int) -> "Block":
+        """The same rows at scales that are not smaller."""
+        price, size = 10 ** (price_scale - self.price_scale), 10 ** (size_scale - self.size_scale)
+        if price == size == 1:
+            return self
+        starts, opens, highs, lows, closes, volumes, *rest = self.columns
+        prices = ([value * price for value in column] for column in (opens, highs, lows, closes))
+        return Block(price_scale, size_scale, (starts, *prices, [volume * size for volume in volumes], *rest))
+
+    def between(self, start: int, end: int) -> "Block":
+        """The rows with `start` <= row.start < `end`."""
+        first, last = bisect_left(self.starts, start), bisect_left(self.starts, end)
+        if first == 0 and last == len(self.starts):
+            return self
+        return self._replace(columns=tuple(column[first:last] for column in self.columns))
+
+    def shown(self) -> list[tuple[int, float, float, float, float, float]]:
+        """The rows that clients see, `(time_ms, open, high, low, close, volume)` with the venue's own digits."""
+        price, size = 10**self.price_scale, 10**self.size_scale
+        starts, opens, highs, lows, closes, volumes, *_ = self.columns
+        prices = ([value / price for value in column] for column in (opens, highs, lows, closes))
+        rows = list(zip(starts, *prices, [volume / size for volume in volumes], strict=True))
+        return [row for row in rows if row[1]] if 0 in opens else rows
+
+
+EMPTY: Final = Block(0, 0, ((),) * 9)
+
+
+def floor(time: int, interval: int) -> int:
+    """The start of the interval (both in ms) that holds `time`; days and hours are UTC's."""
+    return time - time % interval
+
+
+def rows_of(candles: Candles, interval: int) -> Block:
+    """Every interval of the span as a row of the venue's: the bar it told, or an empty one."""
+    bars = {bar.start: bar for bar in candles.bars}
+    rows = []
+    for start in range(candles.start, candles.end, interval):
+        shape = bars[start][1:] if start in bars else (0, 0, 0, 0, 0)
+        rows.append(Row(start, *shape, FROM_VENUE, candles.as_of, complete=True))
+    return Block.of(candles.price_scale, candles.size_scale, rows)
+
+
+def joined(*blocks: Block) -> Block:
+    """One block of several; where two have a row for the same time, the one that beats the other, later ones first."""
+    filled = [block for block in blocks if block.starts]
+    if len(filled) < 2:
+        return filled[0] if filled else EMPTY
+    price_scale = max(block.price_scale for block in filled)
+    size_scale = max(block.size_scale for block in filled)
+    filled = [block.at_scale(price_scale, size_scale) for block in filled]
+    if all(earlier.starts[-1] < later.starts[0] for earlier, later in pairwise(filled)):
+        columns = zip(*(block.columns for block in filled), strict=True)
+        return Block(price_scale, size_scale, tuple(list(chain.from_iterable(column)) for column in columns))
+    rows: dict[int, Row] = {}
+    for block in filled:
+        for row in block.rows():
+            known = rows.get(row.start)
+            if known is None or row.beats(known):
+                rows[row.start] = row
+    return Block.of(price_scale, size_scale, [rows[start] for start in sorted(rows)])
+
+
+def folded(block: Block, step: int, interval: int, until: int) -> Block:
+    """The rows of a larger interval, each a pure function of the rows below it.
+
+    Args:
+        block: Rows every `step` ms.
+        interval: The larger interval in ms, a multiple of `step`.
+        until: Unix ms up to which rows can exist: an interval that ends later is open, and complete if it is so far.
+    """
+    if step == interval:
+        return block
+    groups: dict[int, list[Row]] = {}
+    for row in block.rows():
+        groups.setdefault(floor(row.start, interval), []).append(row)
+    rows = [_one(start, rows, (min(start + interval, until) - start) // step) for start, rows in groups.items()]
+    return Block.of(block.price_scale, block.size_scale, rows)
+
+
+def _one(start: int, rows: list[Row], expected: int) -> Row:
+    known = len(rows) >= expected
+    rank = min(row.rank for row in rows) if known else FROM_TRADES
+    as_of = max(row.as_of for row in rows)
+    complete = known and all(row.complete for row in rows)
+    traded = [row for row in rows if not row.is_empty]
+    if not traded:
+        return Row(start, 0, 0, 0, 0, 0, rank, as_of, complete)
+    return Row(
+        start,
+        traded[0].open,
+        max(row.high for row in traded),
+        min(row.low for row in traded),
+        traded[-1].close,
+        sum(row.volume for row in traded),
+        rank,
+        as_of,
+        complete,
+    )
+
+
+# --- where blocks lie: minutes by the hour, hours by the month, days by the year ---
+
+
+def block_key(step: int, start: int) -> str:
+    """The sort key of the block that holds the row of `step` at `start`.
+
+    `1m#2026-11-22T06`, `1h#2026-11` or `1d#2026`.
+    """
+    moment = datetime.fromtimestamp(start / 1000, UTC)
+    if step == MINUTE:
+        return f"1m#{moment:%Y-%m-%dT%H}"
+    return f"1h#{moment:%Y-%m}" if step == HOUR else f"1d#{moment:%Y}"
+
+
+def by_block(step: int, rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """The rows by the block they belong to."""
+    blocks: dict[str, list[Row]] = {}
+    hour, key = -1, ""
+    for row in rows:
+        if row.start // HOUR != hour:
+            hour, key = row.start // HOUR, block_key(step, row.start)
+        blocks.setdefault(key, []).append(row)
+    return blocks
+
+
+# --- the packed form: columns of differences, each in the narrowest integers that hold it, compressed ---
+
+_HEADER: Final = struct.Struct("<BBBH")
+_FORMAT: Final = 1
+_WIDE: Final = "w"
+
+
+def encode(block: Block) -> bytes:
+    """The block as bytes, some 15 a row."""
+    starts, opens, highs, lows, closes, volumes, ranks, as_ofs, complete = block.columns
+    columns = (
+        _differences(starts),
+        _differences(closes),
+        map(sub, opens, closes),
+        map(sub, highs, closes),
+        map(sub, lows, closes),
+        volumes,
+        ranks,
+        _differences(as_ofs),
+        complete,
+    )
+    body = b"".join(_column(list(column)) for column in columns)
+    return zlib.compress(_HEADER.pack(_FORMAT, block.price_scale, block.size_scale, len(starts)) + body)
+
+
+def decode(data: bytes) -> Block:
+    """The block that `encode` packed.
+
+    Raises:
+        ValueError: The format is unknown.
+    """
+    raw = zlib.decompress(data)
+    version, price_scale, size_scale, count = _HEADER.unpack_from(raw)
+    if version != _FORMAT:
+        raise ValueError(f"unknown block format {version}")
+    if count == 0:
+        return EMPTY
+    starts, closes, opens, highs, lows, volumes, ranks, as_ofs, complete = _columns(raw, count)
+    closes = list(accumulate(closes))
+    opens, highs, lows = (list(map(add, column, closes)) for column in (opens, highs, lows))
+    columns = (list(accumulate(starts)), opens, highs, lows, closes, volumes, ranks, list(accumulate(as_ofs)), complete)
+    return Block(price_scale, size_scale, columns)
+
+
+def _differences(values: Sequence[int]) -> list[int]:
+    return [*values[:1], *map(sub, values[1:], values)]
+
+
+def _column(values: list[int]) -> bytes:
+    for code in "bhiq":
+        try:
+            return code.encode() + array(code, values).tobytes()
+        except OverflowError:
+            continue
+    texts = [str(value).encode() for value in values]
+    text = b",".join(texts)
+    return _WIDE.encode() + struct.pack("<I", len(text)) + text
+
+
+def _columns(raw: bytes, count: int) -> Iterator[list[int]]:
+    at = _HEADER.size
+    while at < len(raw):
+        code = chr(raw[at])
+        at += 1
+        if code == _WIDE:
+            (size,) = struct.unpack_from("<I", raw, at)
+            at += 4
+            yield [int(text) for text in raw[at : at + size].split(b",")]
+            at += size
+            continue
+        values = array(code)
+        size = values.itemsize * count
+        values.frombytes(raw[at : at + size])
+        at += size
+        yield values.tolist()

@@ -1,0 +1,138 @@
+"""What travels on the stream: ticks, candles and clocks of one venue and lane, many to a record.
+
+Prices and sizes are integers at a decimal scale (`6321297` at scale 2 is 63212.97): exact, and fast to fold.
+"""
+
+import zlib
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from typing import NamedTuple
+
+import msgspec
+
+from cryptopulse.errors import UnreadableError
+
+FORMAT = b"\x01"
+"""First byte of a record: the version of what follows."""
+
+
+class Trades(msgspec.Struct, array_like=True, tag="t"):
+    """Trades of one symbol, as columns of equal length. `ids` are the venue's own, rising by one per trade."""
+
+    symbol: str
+    price_scale: int
+    size_scale: int
+    ids: list[int]
+    prices: list[int]
+    sizes: list[int]
+    times: list[int]
+    """Unix milliseconds."""
+
+
+class Quote(msgspec.Struct, array_like=True, tag="q"):
+    """A polled price: sets the last price, never a candle. `time` is Unix milliseconds of the venue."""
+
+    symbol: str
+    price_scale: int
+    price: int
+    time: int
+
+
+class Bar(NamedTuple):
+    """One candle of a venue; `start` is Unix milliseconds."""
+
+    start: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+
+
+class Candles(msgspec.Struct, array_like=True, tag="c"):
+    """The venue's own closed candles of a whole span: a start without a bar had no trade.
+
+    `start` is included, `end` is not, both aligned to the interval; `as_of` is when the venue answered.
+    All are Unix milliseconds.
+    """
+
+    symbol: str
+    price_scale: int
+    size_scale: int
+    start: int
+    end: int
+    as_of: int
+    bars: list[Bar]
+
+
+class Clock(msgspec.Struct, array_like=True, tag="k"):
+    """All that happened at the venue up to `time` (Unix ms) has been sent; `last_ids` where the venue tells them."""
+
+    time: int
+    last_ids: dict[str, int] = {}
+
+
+Message = Trades | Quote | Candles | Clock
+
+
+class Record(msgspec.Struct, array_like=True):
+    """One stream record: messages of one venue and one lane, in order."""
+
+    venue: str
+    lane: int
+    messages: list[Message]
+
+
+_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Record)
+
+
+def encode(record: Record) -> bytes:
+    """The record as bytes for the stream."""
+    return FORMAT + zlib.compress(_encoder.encode(record), 1)
+
+
+def decode(data: bytes) -> Record:
+    """The record in `data`.
+
+    Raises:
+        UnreadableError: It is none, or one that contradicts itself.
+    """
+    if data[:1] != FORMAT:
+        raise UnreadableError(f"unknown record format {data[:1]!r}")
+    try:
+        record = _decoder.decode(zlib.decompress(data[1:]))
+    except (zlib.error, msgspec.MsgspecError) as error:
+        raise UnreadableError(str(error)) from error
+    for message in record.messages:
+        if isinstance(message, Trades):
+            count = len(message.ids)
+            if not count == len(message.prices) == len(message.sizes) == len(message.times):
+                raise UnreadableError(f"{message.symbol}: columns of unequal length")
+        elif isinstance(message, Candles) and not message.start < message.end:
+            raise UnreadableError(f"{message.symbol}: a span that ends before it starts")
+    return record
+
+
+def scaled(*values: str | Decimal) -> tuple[int, list[int]]:
+    """Exact integers for decimal numbers at the smallest scale that holds them all.
+
+    Returns:
+        The scale (digits after the point, at least 0) and the integers in order; `scaled("1.50", "2")` is
+        `(1, [15, 20])`.
+
+    Raises:
+        UnreadableError: A value is no finite number.
+    """
+    numbers = []
+    for value in values:
+        try:
+            number = Decimal(value)
+        except ArithmeticError as error:
+            raise UnreadableError(f"no number: {value!r}") from error
+        if not number.is_finite():
+            raise UnreadableError(f"no finite number: {value!r}")
+        numbers.append(number.normalize(_EXACT))
+    scale = max((max(0, -int(number.as_tuple().exponent)) for number in numbers), default=0)
+    return scale, [int(number.scaleb(scale, _EXACT)) for number in numbers]

@@ -1,0 +1,99 @@
+"""Everything raised on purpose.
+
+CryptoPulseError
+├── InvalidError            a value that breaks a rule; knows the field
+├── NotFoundError           not there, or not yours
+├── ConflictError           the state forbids it, or somebody was faster
+├── UnreadableError         a record that will never parse
+├── FeedDownError           an exchange did not answer usefully; may say until when to stay away
+│   ├── RestrictedError     it never will from here (HTTP 451)
+│   └── UnknownProductError it does not know the symbol
+└── ServiceError            an AWS service refused
+    ├── ThrottledError      too fast; all retries used up
+    ├── ConditionError      a conditional write lost
+    └── GoneError           the WebSocket client has left
+"""
+
+
+class CryptoPulseError(Exception):
+    """The root of all errors raised on purpose."""
+
+
+class InvalidError(CryptoPulseError):
+    """A value breaks a rule.
+
+    Args:
+        field: Name of the field or parameter at fault.
+        message: What is wrong with it, for the caller's eyes.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+class NotFoundError(CryptoPulseError):
+    """What was asked for does not exist, or does not belong to the caller."""
+
+
+class ConflictError(CryptoPulseError):
+    """The state of things forbids the change."""
+
+
+class UnreadableError(CryptoPulseError):
+    """A record that cannot be decoded, now or ever."""
+
+
+class FeedDownError(CryptoPulseError):
+    """A feed gave no usable answer.
+
+    Args:
+        message: What happened.
+        kind: One word for logs and `/health`: `limited`, `banned`, `restricted`, `down`, `unknown_product`.
+        until: Unix milliseconds before which the feed must not be asked again; None if it may be.
+    """
+
+    def __init__(self, message: str, *, kind: str = "down", until: int | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.until = until
+
+
+class RestrictedError(FeedDownError):
+    """The venue refuses this location (HTTP 451): permanent until an operator changes the host."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="restricted")
+
+
+class UnknownProductError(FeedDownError):
+    """The venue does not know the symbol."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="unknown_product")
+
+
+class ServiceError(CryptoPulseError):
+    """An AWS service refused a call.
+
+    Args:
+        code: The service's own error code, such as `ValidationException`.
+        message: The service's own words.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
+class ThrottledError(ServiceError):
+    """Still throttled, or still failing on the service's side, after all retries."""
+
+
+class ConditionError(ServiceError):
+    """A conditional write found another state than it was made for."""
+
+
+class GoneError(ServiceError):
+    """The WebSocket connection no longer exists."""

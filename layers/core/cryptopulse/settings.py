@@ -1,0 +1,63 @@
+"""Every environment variable, in one model, read on first use."""
+
+import os
+from functools import cache
+from typing import Literal
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """The deployment's settings, as template.yaml and Lambda set them."""
+
+    MARKET_TABLE: str
+    CONNECTIONS_TABLE: str
+    STREAM_NAME: str
+    ASSETS: str
+    """Asset codes: `BTC,ETH`."""
+    QUOTES: str
+    """Venues and the quotes to follow there: `coinbase:USD,binance:USDT`."""
+    LANES: int
+    CONNECTION_SHARDS: int
+    FEEDS: Literal["live", "simulated"]
+    BINANCE_URL: str
+    COINBASE_URL: str
+    CURSOR_KEY: str
+    """Signs cursors."""
+    AWS_REGION: str
+    AWS_ACCESS_KEY_ID: str
+    AWS_SECRET_ACCESS_KEY: str
+    AWS_SESSION_TOKEN: str = ""
+    AWS_ENDPOINT_URL: str = ""
+    """The local cloud's address; empty on AWS."""
+    MANAGEMENT_URL: str = ""
+    """Where `@connections` is; only the functions that send to WebSocket clients have it."""
+    CLOUD: Literal["aws", "local"] = "aws"
+    VERSION: str = "0"
+
+    def __repr__(self) -> str:
+        return "Settings(…)"
+
+    @property
+    def assets(self) -> list[str]:
+        return _words(self.ASSETS)
+
+    @property
+    def quotes(self) -> list[tuple[str, str]]:
+        """(venue, quote) pairs."""
+        pairs = (word.partition(":") for word in _words(self.QUOTES))
+        return [(venue, quote) for venue, _, quote in pairs]
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+@cache
+def settings() -> Settings:
+    """The settings in force.
+
+    Raises:
+        msgspec.ValidationError: A variable is missing or malformed.
+    """
+    return msgspec.convert(dict(os.environ), Settings, strict=False)

@@ -1,0 +1,40 @@
+"""The only place where clients, tables and feeds are made: each once, when first asked for."""
+
+import time
+from functools import cache
+
+from cryptopulse.aws.client import Account, Client
+from cryptopulse.aws.dynamodb import Table
+from cryptopulse.aws.market import Market
+from cryptopulse.aws.sigv4 import Credentials
+from cryptopulse.settings import Settings
+from cryptopulse.settings import settings as _settings
+
+
+def now() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@cache
+def settings() -> Settings:
+    return _settings()
+
+
+@cache
+def account() -> Account:
+    own = settings()
+    keys = Credentials(own.AWS_ACCESS_KEY_ID, own.AWS_SECRET_ACCESS_KEY, own.AWS_SESSION_TOKEN)
+    return Account(own.AWS_REGION, keys, own.AWS_ENDPOINT_URL)
+
+
+@cache
+def market() -> Market:
+    return Market(Table(Client("dynamodb", account()), settings().MARKET_TABLE))
+
+
+def clear() -> None:
+    """Forgets everything made: for tests."""
+    for made in globals().values():
+        if hasattr(made, "cache_clear"):
+            made.cache_clear()

@@ -1,0 +1,66 @@
+"""Faults in force: what a test or an operator asks a venue to do wrong, how often, and until when."""
+
+import random
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import msgspec
+
+from local.simulator.markets import Venue
+
+type Clock = Callable[[], int]
+"""The time in Unix microseconds."""
+
+type Kind = Literal[
+    "rate_limited",
+    "banned",
+    "restricted",
+    "server_error",
+    "timeout",
+    "truncated",
+    "missing_rows",
+    "unknown_product",
+]
+
+
+class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A share of a venue's answers that go wrong for some seconds; `retry_after` is the header's value, if any."""
+
+    venue: Venue
+    kind: Kind
+    rate: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    seconds: Annotated[float, msgspec.Meta(gt=0)]
+    retry_after: Annotated[int, msgspec.Meta(ge=0)] | None = None
+
+
+class Faults:
+    """The faults of both venues; replaced as a whole."""
+
+    def __init__(self, clock: Clock, seed: int) -> None:
+        self._clock = clock
+        self._random = random.Random(seed)
+        self._ending: list[tuple[Fault, int]] = []
+
+    def replace(self, faults: list[Fault]) -> None:
+        """Put these in force from now on, and no others."""
+        now = self._clock()
+        self._ending = [(fault, now + int(fault.seconds * 1e6)) for fault in faults]
+
+    def in_force(self) -> list[Fault]:
+        """Those that have not ended, with the seconds that are left."""
+        now = self._clock()
+        left = ((fault, (end - now) / 1e6) for fault, end in self._ending)
+        return [msgspec.structs.replace(fault, seconds=seconds) for fault, seconds in left if seconds > 0]
+
+    def drawn(self, venue: Venue) -> Fault | None:
+        """The fault that strikes this answer: the first of the venue's whose draw falls below its rate."""
+        return next((f for f in self.in_force() if f.venue == venue and self._random.random() < f.rate), None)
+
+    def thinned(self, rows: list[str]) -> list[str]:
+        """The rows without about a fifth of them, and without at least one."""
+        lost = {self._random.randrange(len(rows)) for _ in range(max(1, len(rows) // 5))} if rows else set()
+        return [row for at, row in enumerate(rows) if at not in lost]
+
+    def choice(self, statuses: tuple[int, ...]) -> int:
+        """One of the statuses, by chance."""
+        return self._random.choice(statuses)

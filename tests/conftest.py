@@ -1,0 +1,164 @@
+"""What the tests share: the cloud as template.yaml declares it, in moto, and events as the triggers send them."""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import boto3
+import pytest
+import yaml
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from moto.server import ThreadedMotoServer
+
+from cryptopulse import wiring
+
+ROOT = Path(__file__).parent.parent
+REGION = "us-east-1"
+
+type Event = dict[str, Any]
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's `!Ref X` as `{"Ref": X}` and the like."""
+
+
+def _tagged(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(cast(yaml.MappingNode, node), deep=True)
+    return {tag if tag == "Ref" else f"Fn::{tag}": value}
+
+
+_Loader.add_multi_constructor("!", _tagged)
+
+
+def read_template() -> dict[str, Any]:
+    """template.yaml, its tags spelled out."""
+    return cast(dict[str, Any], yaml.load((ROOT / "template.yaml").read_text(), _Loader))  # noqa: S506 (a SafeLoader)
+
+
+@pytest.fixture(scope="session")
+def template() -> dict[str, Any]:
+    return read_template()
+
+
+@pytest.fixture(scope="session")
+def aws_url() -> Iterator[str]:
+    """The address of an AWS of our own on loopback."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def aws(aws_url: str, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
+    """An empty AWS with the template's tables and stream, the environment of the functions, and fresh wiring."""
+    environment = {
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_ENDPOINT_URL": aws_url,
+        "MARKET_TABLE": "Market",
+        "CONNECTIONS_TABLE": "Connections",
+        "STREAM_NAME": "Stream",
+        "ASSETS": "BTC,ETH",
+        "QUOTES": "coinbase:USD,binance:USDT",
+        "LANES": "2",
+        "CONNECTION_SHARDS": "2",
+        "FEEDS": "simulated",
+        "BINANCE_URL": "http://127.0.0.1:1/binance",
+        "COINBASE_URL": "http://127.0.0.1:1/coinbase",
+        "CURSOR_KEY": "00000000-0000-0000-0000-000000000000",
+        "CLOUD": "aws",
+        "VERSION": "test",
+        "MANAGEMENT_URL": f"{aws_url}/ws",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    wiring.clear()
+    session = boto3.Session(region_name=REGION)
+    dynamodb = session.client("dynamodb")
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            properties = dict(resource["Properties"])
+            for later in ("TimeToLiveSpecification", "PointInTimeRecoverySpecification", "DeletionProtectionEnabled"):
+                properties.pop(later, None)
+            encrypted = properties.pop("SSESpecification", {}).get("SSEEnabled", False)
+            properties["SSESpecification"] = {"Enabled": encrypted}
+            dynamodb.create_table(TableName=name, **properties)
+    session.client("kinesis").create_stream(StreamName="Stream", ShardCount=1)
+    yield session
+    wiring.clear()
+    _reset(aws_url)
+
+
+def _reset(url: str) -> None:
+    import urllib.request
+
+    request = urllib.request.Request(f"{url}/moto-api/reset", method="POST")  # noqa: S310 (our own loopback server)
+    urllib.request.urlopen(request, timeout=10).read()  # noqa: S310
+
+
+@pytest.fixture
+def context() -> LambdaContext:
+    """What Lambda passes beside the event."""
+    context = LambdaContext()
+    context._aws_request_id = "00000000-0000-0000-0000-000000000001"
+    context._function_name = "test"
+    context._memory_limit_in_mb = 512
+    context._invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:test"
+    context.get_remaining_time_in_millis = lambda: 60_000  # type: ignore[method-assign]
+    return context
+
+
+def read_event(name: str) -> Event:
+    """One of `events/`, such as `process_ticks`."""
+    return cast(Event, json.loads((ROOT / "events" / f"{name}.json").read_text()))
+
+
+@pytest.fixture
+def http_event() -> Callable[..., Event]:
+    """Makes the event of an HTTP request: `http_event("GET", "/prices", {"symbols": "BTC-USD"}, headers={…})`."""
+
+    def make(method: str, path: str, query: dict[str, str] | None = None, headers: dict[str, str] | None = None) -> Event:
+        event = read_event("queries")
+        event["rawPath"] = event["requestContext"]["http"]["path"] = path
+        event["requestContext"]["http"]["method"] = method
+        event["rawQueryString"] = "&".join(f"{name}={value}" for name, value in (query or {}).items())
+        event["queryStringParameters"] = query or {}
+        event["headers"] |= headers or {}
+        return event
+
+    return make
+
+
+@pytest.fixture
+def kinesis_event() -> Callable[..., Event]:
+    """Makes the event of a batch: `kinesis_event(("lane#0", b"…"), …)`."""
+
+    def make(*records: tuple[str, bytes]) -> Event:
+        event = read_event("process_ticks")
+        (sample,) = event["Records"][:1]
+        event["Records"] = [
+            {
+                **sample,
+                "kinesis": {
+                    **sample["kinesis"],
+                    "partitionKey": partition,
+                    "data": b64encode(data).decode(),
+                    "sequenceNumber": f"{number:056}",
+                },
+            }
+            for number, (partition, data) in enumerate(records, 1)
+        ]
+        return event
+
+    return make
