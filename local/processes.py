@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from local.template import ROOT
+
 STOP_GRACE_S = 30
 
 
@@ -41,7 +43,13 @@ class Processes:
         """
         with self.log(name).open("wb") as log:
             child = subprocess.Popen(
-                [program, *arguments], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                [program, *arguments],
+                env=env,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self._children[name] = child
         self._remembered[name] = (child.pid, " ".join(arguments))
@@ -50,6 +58,10 @@ class Processes:
     def log(self, name: str) -> Path:
         """Where a process's output is."""
         return self._home / f"{name}.log"
+
+    def runs(self, name: str) -> bool:
+        """Whether it was started and has not ended."""
+        return name in self._children and self._children[name].poll() is None
 
     def check(self) -> None:
         """Looks after the processes.
@@ -90,7 +102,9 @@ class Processes:
 
 
 def _runs(pid: int, arguments: str) -> bool:
-    listed = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     return listed.stdout.rstrip().endswith(arguments)
 
 
@@ -118,7 +132,7 @@ def require_free_port(port: int, purpose: str) -> None:
         except OSError as error:
             raise ProblemError(
                 f"port {port}, for the {purpose}, cannot be had: {error.strerror}.\n"
-                f"Stop the program that has it (`lsof -i :{port}` names it), or take other ports: make run PORT={port + 1000}"
+                f"Stop the program that has it (`lsof -i :{port}` names it), or move: make run PORT={port + 1000}"
             ) from error
 
 

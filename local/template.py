@@ -20,8 +20,7 @@ def _intrinsic(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
-        assert isinstance(node, yaml.MappingNode)
-        value = loader.construct_mapping(node, deep=True)
+        raise yaml.constructor.ConstructorError(problem=f"!{tag} before a mapping", problem_mark=node.start_mark)
     if tag == "GetAtt" and isinstance(value, str):
         value = value.split(".")
     return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
@@ -43,5 +42,7 @@ def resources(kind: str) -> dict[str, dict[str, Any]]:
         kind: Such as `AWS::DynamoDB::Table`.
     """
     return {
-        name: resource.get("Properties", {}) for name, resource in load()["Resources"].items() if resource["Type"] == kind
+        name: resource.get("Properties", {})
+        for name, resource in load()["Resources"].items()
+        if resource["Type"] == kind
     }

@@ -7,16 +7,17 @@ from starlette.routing import Route
 
 from local.simulator import binance_bodies as bodies
 from local.simulator.binance_requests import (
-    INTERVALS,
-    asked_for,
+    clashing,
     error,
-    illegal,
-    integer,
-    limit_of,
-    missing,
+    integer_in,
+    interval_in,
+    invalid,
+    limit_in,
     only,
-    symbols_of,
-    time_of,
+    symbol_in,
+    symbols_in,
+    ticker_weight,
+    time_in,
 )
 from local.simulator.exchange import Answer, Exchange, Refusal
 from local.simulator.faults import Clock, Fault, Faults
@@ -44,8 +45,8 @@ class Binance(Exchange):
             self.route("/api/v3/klines", self.klines, 2),
             self.route("/api/v3/aggTrades", self.agg_trades, 4),
             self.route("/api/v3/trades", self.trades, 25),
-            self.route("/api/v3/ticker/24hr", self.day_ticker, lambda request: asked_for(request, 2, 40, 80)),
-            self.route("/api/v3/ticker/price", self.price_ticker, lambda request: asked_for(request, 4, 4, 4)),
+            self.route("/api/v3/ticker/24hr", self.day_ticker, lambda request: ticker_weight(request, 2, 40, 80)),
+            self.route("/api/v3/ticker/price", self.price_ticker, lambda request: ticker_weight(request, 4, 4, 4)),
             self.route("/{path:path}", self.unknown_path),
         ]
 
@@ -70,9 +71,7 @@ class Binance(Exchange):
         return error(-1003, f"Too much request weight used; {limit}. {_ADVICE} polling the API.", 429, headers)
 
     def _banned(self, until: int, headers: dict[str, str]) -> Refusal:
-        return error(
-            -1003, f"Way too much request weight used; IP banned until {until}. {_ADVICE} bans.", 418, headers
-        )
+        return error(-1003, f"Way too much request weight used; IP banned until {until}. {_ADVICE} bans.", 418, headers)
 
     def refusal(self, fault: Fault) -> Refusal:
         """The venue's words for a fault that refuses."""
@@ -114,7 +113,7 @@ class Binance(Exchange):
         only(request, "symbol", "symbols", "symbolStatus", "permissions", "showPermissionSets")
         status = request.query_params.get("symbolStatus")
         if status is not None and ("symbol" in request.query_params or "symbols" in request.query_params):
-            raise error(-1128, "Combination of optional parameters invalid.")
+            raise clashing()
         if status not in (None, "TRADING", "HALT", "BREAK"):
             raise error(-1122, "Invalid symbolStatus.")
         listings = [one.listing for one in self._asked(request)]
@@ -125,14 +124,10 @@ class Binance(Exchange):
         """`/api/v3/klines`: every interval since the listing has a row, also one without trades."""
         only(request, "symbol", "interval", "startTime", "endTime", "timeZone", "limit")
         series = self._one(request)
-        if "interval" not in request.query_params:
-            raise missing("interval")
-        size = INTERVALS.get(request.query_params["interval"])
-        if size is None:
-            raise error(-1120, "Invalid interval.")
+        size = interval_in(request)
         if request.query_params.get("timeZone", "0") != "0":
-            raise error(-1130, "Data sent for parameter 'timeZone' is not valid.")
-        start, end, limit = time_of(request, "startTime"), time_of(request, "endTime"), limit_of(request)
+            raise invalid("timeZone")
+        start, end, limit = time_in(request, "startTime"), time_in(request, "endTime"), limit_in(request)
         now = self.clock()
         stop = (now // 1000 if end is None else min(end, now // 1000)) // size * size + size
         stop = min(stop, series.listing.delisted_ms or stop)
@@ -146,10 +141,10 @@ class Binance(Exchange):
     def agg_trades(self, request: Request) -> Answer:
         """`/api/v3/aggTrades`: by id, by time, or the newest."""
         only(request, "symbol", "fromId", "startTime", "endTime", "limit")
-        series, limit = self._one(request), limit_of(request)
-        first_id, start, end = integer(request, "fromId"), time_of(request, "startTime"), time_of(request, "endTime")
+        series, limit = self._one(request), limit_in(request)
+        first_id, start, end = integer_in(request, "fromId"), time_in(request, "startTime"), time_in(request, "endTime")
         if first_id is not None and (start is not None or end is not None):
-            raise error(-1128, "Combination of optional parameters invalid.")
+            raise clashing()
         now = self.clock()
         stop = series.id_at(now + 1 if end is None else min(now + 1, (end + 1) * 1000))
         if first_id is None:
@@ -160,47 +155,39 @@ class Binance(Exchange):
     def trades(self, request: Request) -> Answer:
         """`/api/v3/trades`: the newest."""
         only(request, "symbol", "limit")
-        series, limit = self._one(request), limit_of(request)
+        series, limit = self._one(request), limit_in(request)
         stop = series.id_at(self.clock() + 1)
-        return Answer(bodies.trades(series.listing, series.trades(stop - limit, stop)))
+        return Answer(bodies.single_trades(series.listing, series.trades(stop - limit, stop)))
 
     def day_ticker(self, request: Request) -> Answer:
         """`/api/v3/ticker/24hr`: the last 1,440 minutes, the open one included."""
-        only(request, "symbol", "symbols", "type", "symbolStatus")
+        only(request, "symbol", "symbols", "type")
         kind, now = request.query_params.get("type", "FULL"), self.clock()
         if kind not in ("FULL", "MINI"):
-            raise error(-1130, "Data sent for parameter 'type' is not valid.")
-        tickers = [bodies.ticker(series, now, kind) for series in self._asked(request)]
+            raise invalid("type")
+        tickers = [bodies.day_ticker(series, now, kind) for series in self._asked(request)]
         return Answer(tickers[0] if "symbol" in request.query_params else tickers)
 
     def price_ticker(self, request: Request) -> Answer:
         """`/api/v3/ticker/price`: the last price."""
-        only(request, "symbol", "symbols", "symbolStatus")
-        before = self.clock() + 1
-        prices = [bodies.price(series, before) for series in self._asked(request)]
+        only(request, "symbol", "symbols")
+        now = self.clock()
+        prices = [bodies.price_ticker(series, now) for series in self._asked(request)]
         return Answer(prices[0] if "symbol" in request.query_params else prices)
 
     def _one(self, request: Request) -> Series:
-        symbol = request.query_params.get("symbol")
-        if not symbol:
-            raise missing("symbol")
-        return self._known(symbol)
+        return self._known(symbol_in(request))
+
+    def _asked(self, request: Request) -> list[Series]:
+        """The series of `symbol` or of `symbols`; all of them for neither."""
+        symbols = symbols_in(request)
+        if "symbol" not in request.query_params:
+            return list(self.series.values()) if symbols is None else [self._known(symbol) for symbol in symbols]
+        if symbols is not None:
+            raise clashing()
+        return [self._one(request)]
 
     def _known(self, symbol: str) -> Series:
         if symbol not in self.series:
             raise error(-1121, "Invalid symbol.")
         return self.series[symbol]
-
-    def _asked(self, request: Request) -> list[Series]:
-        """The series of `symbol` or `symbols`, or all of them."""
-        if "symbol" in request.query_params:
-            if "symbols" in request.query_params:
-                raise error(-1128, "Combination of optional parameters invalid.")
-            return [self._one(request)]
-        if "symbols" not in request.query_params:
-            return list(self.series.values())
-        symbols = symbols_of(request)
-        if len(set(symbols)) < len(symbols):
-            raise error(-1151, "Symbol is present multiple times in the list.")
-        return [self._known(symbol) for symbol in symbols]
-

@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from local.simulator.candles import Candles
 from local.simulator.exchange import Rows, fixed, last_day, taker_sold
 from local.simulator.markets import DAY_MS, Listing
+from local.simulator.noise import Ints
 from local.simulator.series import Series, Trades
 
 WEIGHT_LIMIT = 6000
 _UNIT = 10**8
+_KLINE = '[%d,"%d.%08d","%d.%08d","%d.%08d","%d.%08d","%d.%08d",%d,"%d.%08d",%d,"%d.%08d","%d.%08d","0"]'
 # every aggregate here is one trade, but the two are numbered apart, as they are on the venue
 _SINGLES = 1_000_000
-_FULL_ONLY = frozenset(
-    "priceChange priceChangePercent weightedAvgPrice prevClosePrice lastQty bidPrice bidQty askPrice askQty".split()
+_MINI = (
+    *("symbol", "openPrice", "highPrice", "lowPrice", "lastPrice", "volume", "quoteVolume"),
+    *("openTime", "closeTime", "firstId", "lastId", "count"),
 )
 
 
@@ -36,22 +39,21 @@ def klines(listing: Listing, size: int, rows: Candles) -> Rows:
     rest they do not add up from level to level.
     """
     price, lot = 10 ** (8 - listing.price_digits), 10 ** (8 - listing.size_digits)
-    worth = 10 ** (listing.price_digits + listing.size_digits)
-    texts = Rows()
-    columns = (column.tolist() for column in rows[:7])
-    for time, open_, high, low, close, volume, trades in zip(*columns, strict=True):
-        mean = open_ + high + low + close
-        bought = volume * (close - low + 1) // (high - low + 2)
-        o, h, l, c = open_ * price, high * price, low * price, close * price  # noqa: E741
-        v, b = volume * lot, bought * lot
-        q, w = volume * mean * _UNIT // (4 * worth), bought * mean * _UNIT // (4 * worth)
-        texts.append(
-            f'[{time},"{o // _UNIT}.{o % _UNIT:08d}","{h // _UNIT}.{h % _UNIT:08d}","{l // _UNIT}.{l % _UNIT:08d}",'
-            f'"{c // _UNIT}.{c % _UNIT:08d}","{v // _UNIT}.{v % _UNIT:08d}",{time + size - 1},'
-            f'"{q // _UNIT}.{q % _UNIT:08d}",{trades},"{b // _UNIT}.{b % _UNIT:08d}",'
-            f'"{w // _UNIT}.{w % _UNIT:08d}","0"]'
-        )
-    return texts
+    mean = (rows.open + rows.high + rows.low + rows.close) // 4
+    bought = rows.volume * (rows.close - rows.low + 1) // (rows.high - rows.low + 2)
+    worth, bought_worth = (_units(listing, lots * mean) for lots in (rows.volume, bought))
+    prices = (column * price for column in rows[1:5])
+    decimals = (*prices, rows.volume * lot, worth, bought * lot, bought_worth)
+    o, h, l, c, v, w, b, bw = ((column // _UNIT, column % _UNIT) for column in decimals)  # noqa: E741
+    columns = (rows.time, *o, *h, *l, *c, *v, rows.time + size - 1, *w, rows.trades, *b, *bw)
+    return Rows(_KLINE % row for row in zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _units(listing: Listing, products: Ints) -> Ints:
+    """Ticks times lots in units of 10^-8."""
+    digits = 8 - listing.price_digits - listing.size_digits
+    units: Ints = products * 10**digits if digits >= 0 else products // 10**-digits
+    return units
 
 
 def _texts(listing: Listing, trades: Trades) -> Iterator[tuple[int, int, str, str, int]]:
@@ -136,7 +138,7 @@ def day_ticker(series: Series, now: int, kind: str) -> dict[str, object]:
         "lastId": last_id,
         "count": count,
     }
-    return ticker if kind == "FULL" else {name: ticker[name] for name in ticker if name not in _FULL_ONLY}
+    return ticker if kind == "FULL" else {name: ticker[name] for name in _MINI}
 
 
 def _signed(listing: Listing, ticks: int) -> str:

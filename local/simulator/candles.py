@@ -84,9 +84,10 @@ def split(parent: Candles, shape: Candles, elapsed: Floats, moves: Floats, up: F
 
 def _shrink(path: Floats, base: Ints, room: Ints) -> Floats:
     """Draw what rises above the base together, so that its peak stays within the room."""
-    excess = np.maximum(path - base, 0)
+    excess: Floats = np.maximum(path - base, 0)
     peak = np.maximum(excess.max(axis=1, keepdims=True), 1e-12)
-    return path - excess * (1 - np.minimum(room / peak, 1))
+    excess *= 1 - np.minimum(room / peak, 1)
+    return path - excess
 
 
 def fold(rows: Candles, size: int) -> Candles:

@@ -87,7 +87,7 @@ class Exchange(ABC):
         return Route(path, endpoint, methods=["GET"])
 
     async def _strike(self, fault: Fault, request: Request) -> None:
-        named = "symbol" in request.query_params or "symbols" in request.query_params or request.path_params
+        named = {"symbol", "symbols", "product_id"} & (request.query_params.keys() | request.path_params.keys())
         if fault.kind == "timeout":
             await _held(request, self._hold_seconds)
         if fault.kind not in ("truncated", "missing_rows") and (fault.kind != "unknown_product" or named):

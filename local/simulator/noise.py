@@ -34,7 +34,7 @@ def _bits(key: np.uint64, index: Ints) -> NDArray[np.uint64]:
 
 def uniform(key: np.uint64, index: Ints) -> Floats:
     """Draws from [0, 1), one for each position."""
-    return (_bits(key, index) >> np.uint64(11)) * 2.0**-53
+    return (_bits(key, index) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def normal(key: np.uint64, index: Ints) -> Floats:

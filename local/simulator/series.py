@@ -1,19 +1,18 @@
-"""The market, made from a seed: every asset's value by day, and every series' days, hours, minutes and trades."""
+"""A market made top-down from a seed: every series' days, the hours inside them, their minutes, their trades."""
 
+import math
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
-from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
 
+from local.simulator.assets import DAYS, GENESIS, Assets
 from local.simulator.candles import Candles, apportion, fold, joined, split
 from local.simulator.markets import ASSETS, DAY_MS, LISTINGS, Listing, Venue
-from local.simulator.noise import Floats, Ints, normal, stream, uniform
+from local.simulator.noise import Floats, Ints, stream, uniform
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
-_GENESIS = 17_897  # 2019-01-01 as a day since 1970
-_DAYS = np.arange(_GENESIS, _GENESIS + 40 * 365)
 # each hour's share of trading: Asia's morning, Europe's, and most when Europe and America meet
 _SEASON = np.array([10, 10, 9, 9, 8, 8, 8, 9, 10, 10, 10, 10, 11, 14, 16, 16, 15, 14, 12, 11, 11, 10, 9, 9]) / 10.0
 _FEWEST = 12  # trades in an hour: enough for its open, high, low and close, however its minutes share them
@@ -28,39 +27,6 @@ class Trades(NamedTuple):
     size: Ints
 
 
-class Assets:
-    """What every asset is worth: one market factor, and each asset's own walk around its usual value."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.values = lru_cache(maxsize=None)(self._values)
-
-    @cached_property
-    def stress(self) -> Floats:
-        """How lively each day is: the factor on volatility, and on trading, that all assets share."""
-        shocks = normal(stream(self.seed, "stress"), _DAYS)
-        regime = np.array(list(accumulate(shocks.tolist(), lambda level, shock: 0.94 * level + 0.15 * shock)))
-        return np.clip(1 + regime, 0.35, 2.5)
-
-    def _values(self, asset: str) -> Floats:
-        """USD value at the end of each day: a walk that slowly returns to the usual value."""
-        shocks = self.moves(asset, "day", _DAYS) * self.stress
-        level = np.array(list(accumulate(shocks.tolist(), lambda level, shock: 0.997 * level + shock)))
-        growth = 1 + level / 1024
-        for _ in range(10):  # (1 + x/1024)^1024, near enough to e^x and the same on every platform
-            growth = growth * growth
-        return ASSETS[asset].value * growth
-
-    def moves(self, asset: str, unit: str, index: Ints) -> Floats:
-        """Relative moves by unit number ("day", "hour", "minute"), as large as a whole ordinary day's."""
-        character = ASSETS[asset]
-        if not character.volatility:
-            return np.zeros(index.shape)
-        common, rest = character.correlation, (1 - character.correlation**2) ** 0.5
-        market = common * normal(stream(self.seed, "market", unit), index) if common else 0
-        return character.volatility * (market + rest * normal(stream(self.seed, asset, unit), index))
-
-
 class Series:
     """One symbol at one venue: any level of any past moment, at once and always the same."""
 
@@ -69,7 +35,7 @@ class Series:
         self._assets = assets
         base, quote = ASSETS[listing.base], ASSETS[listing.quote]
         shared = base.correlation * quote.correlation * base.volatility * quote.volatility
-        self._volatility = max(base.volatility**2 + quote.volatility**2 - 2 * shared, 1e-8) ** 0.5
+        self._volatility = math.sqrt(max(base.volatility**2 + quote.volatility**2 - 2 * shared, 1e-8))
         self.minutes = lru_cache(maxsize=8)(self._minutes)
         self.trades_of = lru_cache(maxsize=6)(self._trades_of)
 
@@ -89,17 +55,19 @@ class Series:
         """Every day since the listing, those to come included."""
         listing, assets = self.listing, self._assets
         since = listing.listed_ms // DAY_MS
-        days, stress = _DAYS[since - _GENESIS :], assets.stress[since - _GENESIS :]
-        value = (assets.values(listing.base) / assets.values(listing.quote))[since - _GENESIS :]
+        days, stress = DAYS[since - GENESIS :], assets.stress[since - GENESIS :]
+        value = (assets.values(listing.base) / assets.values(listing.quote))[since - GENESIS :]
         basis = 1 + min(0.0003, self._volatility / 20) * (2 * self._uniform("basis", days) - 1)
-        close = np.maximum(np.rint(value * basis * 10.0**listing.price_digits), 2).astype(np.int64)
+        close = np.maximum(np.rint(value * basis * float(10**listing.price_digits)), 2).astype(np.int64)
         open_ = np.concatenate((close[:1], close[:-1]))
         reach = open_ * stress * self._volatility * 0.8
         high = np.maximum(open_, close) + (reach * self._reach("day up", days)).astype(np.int64)
         low = np.minimum(open_, close) - (reach * self._reach("day down", days)).astype(np.int64)
         activity = stress * (0.7 + 0.6 * self._uniform("activity", days)) * np.where((days + 3) % 7 > 4, 0.7, 1)
         trades = 2 * 24 * _FEWEST + (listing.trades * activity).astype(np.int64)
-        size = listing.turnover / (value * ASSETS[listing.quote].value) / listing.trades * 10.0**listing.size_digits
+        size = (
+            listing.turnover / (value * ASSETS[listing.quote].value) / listing.trades * float(10**listing.size_digits)
+        )
         volume = trades + (trades * size * (0.8 + 0.4 * self._uniform("volume", days))).astype(np.int64)
         first_id = np.cumsum(trades) - trades + 1
         return Candles(days * DAY_MS, open_, high, np.maximum(low, 1), close, volume, trades, first_id)
@@ -111,24 +79,22 @@ class Series:
         index = np.arange(first * 24, last * 24).reshape(-1, 24)
         weights = _SEASON * (0.4 + self._uniform("hour trades", index))
         trades = _FEWEST + apportion(parents.trades - 24 * _FEWEST, weights)
-        lively = self._assets.stress[first - _GENESIS : last - _GENESIS, np.newaxis] * (_SEASON / 24) ** 0.5
+        lively = self._assets.stress[first - GENESIS : last - GENESIS, np.newaxis] * np.sqrt(_SEASON / 24)
         return self._within(parents, "hour", index, HOUR_MS, trades, lively)
 
     def _minutes(self, day: int) -> Candles:
         """The 1,440 minutes of a day numbered since 1970; those without trades repeat the close before them."""
         parents = self.hours(day, day + 1)
         index = np.arange(day * 1440, (day + 1) * 1440).reshape(24, 60)
-        trades = apportion(parents.trades, 0.04 + self._uniform("minute trades", index) ** 3)
-        lively = self._assets.stress[day - _GENESIS] * (_SEASON[:, np.newaxis] / 1440) ** 0.5
+        trades = apportion(parents.trades, 0.04 + _cubed(self._uniform("minute trades", index)))
+        lively = self._assets.stress[day - GENESIS] * np.sqrt(_SEASON[:, np.newaxis] / 1440)
         rows = self._within(parents, "minute", index, MINUTE_MS, trades, np.broadcast_to(lively, trades.shape))
         known = np.maximum.accumulate(np.where(rows.trades > 0, np.arange(1440), -1))
         flat = np.where(known < 0, parents.open[0], rows.close[known])
-        prices = (np.where(rows.trades > 0, column, flat) for column in rows[1:5])
-        return Candles(rows.time, *prices, *rows[5:])
+        open_, high, low, close = (np.where(rows.trades > 0, column, flat) for column in rows[1:5])
+        return rows._replace(open=open_, high=high, low=low, close=close)
 
-    def _within(
-        self, parents: Candles, unit: str, index: Ints, size: int, trades: Ints, lively: Floats
-    ) -> Candles:
+    def _within(self, parents: Candles, unit: str, index: Ints, size: int, trades: Ints, lively: Floats) -> Candles:
         """The parents' children, flat; `lively` is the deviation of each as a part of an ordinary day's."""
         extra = trades * (0.3 + self._uniform(f"{unit} volume", index) ** 2)
         volume = trades + apportion(parents.volume - parents.trades, extra)
@@ -153,8 +119,10 @@ class Series:
         time = 1000 * (minutes.time[:, np.newaxis] + np.zeros_like(index))
         time += (1000 * MINUTE_MS * (waited / waited[:, -1:])).astype(np.int64)
         real = place < count
-        volume = real + apportion(minutes.volume - minutes.trades, real * (0.02 + self._uniform("size", index) ** 6))
-        moves = real * (self._uniform("move", index) - 0.5) * self._volatility / (120 * count) ** 0.5
+        volume = real + apportion(
+            minutes.volume - minutes.trades, real * (0.02 + _cubed(self._uniform("size", index)) ** 2)
+        )
+        moves = real * (self._uniform("move", index) - 0.5) * self._volatility / np.sqrt(120 * count)
         shape = Candles(index, index, index, index, index, volume, real.astype(np.int64), index)
         none = np.zeros(real.shape)
         price = split(minutes, shape, np.minimum((place + 1) / count, 1), moves, none, none).close
@@ -205,13 +173,11 @@ class Series:
         row = self.minutes(start // DAY_MS).rows(slice(start % DAY_MS // MINUTE_MS, start % DAY_MS // MINUTE_MS + 1))
         first = int(row.first_id[0])
         done = self.trades(first, self.id_at(now + 1))
+        figures: tuple[int, ...] = (*4 * (self.last_price(first),), 0, 0)
         if len(done.id):
-            price, size, count = done.price, done.size.sum(), len(done.id)
-            figures = (price[0], price.max(), price.min(), price[-1], size, count)
-        else:
-            close = self.last_price(first)
-            figures = (close, close, close, close, 0, 0)
-        return Candles(row.time, *(np.array([figure], dtype=np.int64) for figure in figures), row.first_id)
+            low, high = int(done.price.min()), int(done.price.max())
+            figures = (int(done.price[0]), high, low, int(done.price[-1]), int(done.size.sum()), len(done.id))
+        return Candles._make((row.time, *(np.array([figure], dtype=np.int64) for figure in figures), row.first_id))
 
     def id_at(self, time: int) -> int:
         """The id of the first trade at or after a time in Unix microseconds."""
@@ -240,6 +206,10 @@ class Series:
     def last_price(self, before: int) -> int:
         """The price of the last trade below an id; before the first trade, what that one opens at."""
         return int(self.trades(before - 1, before).price[0]) if before > 1 else int(self.days.open[0])
+
+
+def _cubed(values: Floats) -> Floats:
+    return values * values * values  # numpy's own power is not the same on every platform
 
 
 def market(seed: int) -> dict[tuple[Venue, str], Series]:

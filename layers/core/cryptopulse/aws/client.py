@@ -160,7 +160,7 @@ class Client:
                 if not isinstance(error, ThrottledError):
                     raise error
             if attempt < RETRIES:
-                self._sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))  # noqa: S311 (jitter, no secret)
+                self._sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))
         raise error
 
 
@@ -170,7 +170,8 @@ def _error(operation: str, status: int, answer: bytes) -> ServiceError:
     except ValueError:
         body = {}
     code = str(body.get("__type", status)).rpartition("#")[2]
-    message = f"{operation}: {body.get('message') or body.get('Message') or answer[:200]!r}"
+    told = body.get("message") or body.get("Message") or repr(answer[:200])
+    message = f"{operation}: {told}"
     reasons = [reason.get("Code") for reason in body.get("CancellationReasons", ())]
     if code == "ConditionalCheckFailedException" or "ConditionalCheckFailed" in reasons:
         return ConditionError(code, message)

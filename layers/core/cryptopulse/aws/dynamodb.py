@@ -115,7 +115,7 @@ class Table:
         pk: str,
         sk: str,
         *,
-        set: Mapping[str, Any] | None = None,
+        set: Mapping[str, Any] | None = None,  # noqa: A002 (DynamoDB's own word)
         add: Mapping[str, int] | None = None,
         condition: str | None = None,
         values: Mapping[str, Any] | None = None,
@@ -131,18 +131,18 @@ class Table:
         Raises:
             ConditionError: The condition did not hold.
         """
-        set, add = set or {}, add or {}
+        to_set, to_add = set or {}, add or {}
         parts = []
-        if set:
-            parts.append("SET " + ", ".join(f"#{name} = :{name}" for name in set))
-        if add:
-            parts.append("ADD " + ", ".join(f"#{name} :{name}" for name in add))
-        names = {f"#{name}": name for name in (*set, *add)}
+        if to_set:
+            parts.append("SET " + ", ".join(f"#{name} = :{name}" for name in to_set))
+        if to_add:
+            parts.append("ADD " + ", ".join(f"#{name} :{name}" for name in to_add))
+        names = {f"#{name}": name for name in (*to_set, *to_add)}
         request: dict[str, Any] = {
             "Key": _key(pk, sk),
             "UpdateExpression": " ".join(parts),
             "ExpressionAttributeValues": {
-                f":{name}": _attribute(value) for name, value in {**set, **add, **(values or {})}.items()
+                f":{name}": _attribute(value) for name, value in {**to_set, **to_add, **(values or {})}.items()
             },
             "ReturnValues": "ALL_NEW",
         }

@@ -1,12 +1,12 @@
 """The Market table: live lanes, minute items, candle blocks and the list of series. Everything in it can be rebuilt.
 
-| pk                      | sk                                     | holds                                                  |
-| ----------------------- | -------------------------------------- | ------------------------------------------------------ |
-| `LANE#1`                | `LIVE`                                 | the lane's live state                                  |
-| `LANE#1`                | `MIN#2026-11-22T06:31`                 | the rows of all its series in that minute              |
-| `CANDLES#coinbase:BTC-USD` | `1m#2026-11-22T06`, `1h#2026-11`, `1d#2026` | minutes by the hour, hours by the month, days by the year |
-| `SERIES`                | `TRACKED`                              | the series followed                                    |
-| `QUARANTINE#2026-11-22` | `<sequence>#<piece>`                   | records that could not be read, byte for byte          |
+| pk | sk | holds |
+| --- | --- | --- |
+| `LANE#1` | `LIVE` | the lane's live state |
+| `LANE#1` | `MIN#2026-11-22T06:31` | the rows of all its series in that minute |
+| `CANDLES#coinbase:BTC-USD` | `1m#2026-11-22T06` `1h#2026-11` `1d#2026` | an hour's minutes, a month's hours, a year's days |
+| `SERIES` | `TRACKED` | the series followed |
+| `QUARANTINE#2026-11-22` | `<sequence>#<piece>` | records that could not be read, byte for byte |
 """
 
 from collections import defaultdict
@@ -16,7 +16,19 @@ from typing import Final
 
 from cryptopulse.aws.dynamodb import Item, Table, Write
 from cryptopulse.domain import candles as packed
-from cryptopulse.domain.candles import DAY, EMPTY, HOUR, MINUTE, STORED, Block, block_key, floor, folded, joined
+from cryptopulse.domain.candles import (
+    DAY,
+    EMPTY,
+    FROM_TRADES,
+    HOUR,
+    MINUTE,
+    STORED,
+    Block,
+    block_key,
+    floor,
+    folded,
+    joined,
+)
 from cryptopulse.domain.folding import Folded
 from cryptopulse.domain.lanes import Lane, Minute, decode_lane, decode_minute, encode_lane, encode_minute
 from cryptopulse.domain.series import Series
@@ -66,17 +78,20 @@ class Market:
     def write(self, lane: Lane, previous: int, minutes: Iterable[Minute]) -> None:
         """Writes the lane over its version `previous`, with the minutes that changed, all or nothing.
 
-        Beyond 90 minute items the oldest go first, each transaction on its versions: what a crash leaves half done
-        the next fold of the same batch completes.
+        More minute items than a transaction holds go before it, oldest first: those of venues' candles alone, which
+        may be folded again. A crash in between is made good when the batch comes again.
 
         Raises:
             ConditionError: Somebody else wrote first.
         """
+
+        def has_trades(minute: Minute) -> bool:
+            rows = minute.rows.values()
+            return any(row.rank == FROM_TRADES and row.changed == lane.version for row in rows)
+
         live = {"pk": f"LANE#{lane.number}", "sk": "LIVE", "version": lane.version, "data": encode_lane(lane)}
-        writes = [
-            Write(self._minute_item(lane.number, minute), minute.version)
-            for minute in sorted(minutes, key=lambda minute: minute.start)
-        ]
+        minutes = sorted(minutes, key=lambda minute: (has_trades(minute), minute.start))
+        writes = [Write(self._minute_item(lane.number, minute), minute.version) for minute in minutes]
         while len(writes) > TRANSACTION:
             self.table.transact(writes[:TRANSACTION])
             del writes[:TRANSACTION]
@@ -177,7 +192,7 @@ class Market:
         return joined(*(packed.decode(item["data"]) for item in items)).between(start, end)
 
     def candles(self, lane: Lane, series: Series, interval: int, start: int, end: int, now: int) -> Block:
-        """The rows of any interval with `start` <= row.start < `end`, the open one too, folded where they are not stored.
+        """The rows of any interval with `start` <= row.start < `end`, the open one too, folded where not stored.
 
         Args:
             lane: The series' lane, as read just now.

@@ -270,10 +270,9 @@ class _Folding:
         shape = (0, 0, 0, 0, 0)
         if bar is not None:
             shape = (bar.open * price, bar.high * price, bar.low * price, bar.close * price, bar.volume * size)
-        if old is not None and old.rank == FROM_VENUE:
-            # An answer that repeats itself is no news, though its time is: the row would be written anew each minute.
-            if old.as_of >= message.as_of or shape == (old.open, old.high, old.low, old.close, old.volume):
-                return
+        # An answer that repeats itself is no news, though its time is: the row would be written anew each minute.
+        if old is not None and old.rank == FROM_VENUE and (old.as_of >= message.as_of or shape == old.shape):
+            return
         scales = state.price_scale, state.size_scale
         row = MinuteRow(*scales, *shape, 0, 0, FROM_VENUE, message.as_of, True, 0)
         if minute in state.open:

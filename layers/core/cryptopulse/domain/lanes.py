@@ -33,6 +33,11 @@ class MinuteRow(msgspec.Struct, array_like=True):
     complete: bool
     changed: int
 
+    @property
+    def shape(self) -> tuple[int, int, int, int, int]:
+        """What the row says of the market."""
+        return self.open, self.high, self.low, self.close, self.volume
+
     def rescale(self, price_scale: int, size_scale: int) -> None:
         """Brings the row to scales that are not smaller."""
         if price_scale != self.price_scale:

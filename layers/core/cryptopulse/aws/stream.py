@@ -1,0 +1,78 @@
+"""The stream of ticks: records go out by lane, many to a call, and none is lost quietly."""
+
+import random
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from cryptopulse.aws.client import Client
+from cryptopulse.domain.ticks import Record, encode
+from cryptopulse.errors import ThrottledError
+
+RECORDS: Final = 500
+BYTES: Final = 4_500_000
+"""A PutRecords call takes at most 500 records and 5 MB."""
+ATTEMPTS: Final = 8
+HASHES: Final = 2**128
+
+
+class Stream:
+    """Publishes to one Kinesis stream.
+
+    Args:
+        client: Calls Kinesis.
+        name: The stream's name.
+        lanes: How many lanes there are.
+        sleep: Waits between attempts.
+    """
+
+    def __init__(self, client: Client, name: str, lanes: int, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._client = client
+        self._name = name
+        self._lanes = lanes
+        self._sleep = sleep
+
+    def publish(self, records: Iterable[Record]) -> int:
+        """Puts the records; those that the stream does not take are put again, with full jitter.
+
+        Returns:
+            How many records were put.
+
+        Raises:
+            ThrottledError: The stream refused some again and again; the others are in it.
+            ServiceError: It refused the call.
+        """
+        count = size = 0
+        batch: list[dict[str, Any]] = []
+        for record in records:
+            data = encode(record)
+            if batch and (len(batch) == RECORDS or size + len(data) > BYTES):
+                self._put(batch)
+                batch, size = [], 0
+            batch.append(self._entry(record.lane, data))
+            size += len(data)
+            count += 1
+        if batch:
+            self._put(batch)
+        return count
+
+    def _entry(self, lane: int, data: bytes) -> dict[str, Any]:
+        # Few keys, hashed, may share a shard: each lane is put into the middle of its own share of the hashes.
+        return {
+            "Data": b64encode(data).decode(),
+            "PartitionKey": f"lane#{lane}",
+            "ExplicitHashKey": str((2 * lane + 1) * HASHES // (2 * self._lanes)),
+        }
+
+    def _put(self, entries: list[dict[str, Any]]) -> None:
+        for attempt in range(ATTEMPTS):
+            answer = self._client.call("PutRecords", {"StreamName": self._name, "Records": entries})
+            results = zip(entries, answer["Records"], strict=True)
+            refused = [(entry, result) for entry, result in results if "ErrorCode" in result]
+            if not refused:
+                return
+            entries = [entry for entry, _ in refused]
+            if attempt < ATTEMPTS - 1:
+                self._sleep(random.uniform(0, min(2.0, 0.1 * 2**attempt)))
+        raise ThrottledError(refused[0][1]["ErrorCode"], f"PutRecords: {len(entries)} records refused")

@@ -1,0 +1,136 @@
+"""What every feed of prices offers, and how rows of a venue become candles that can be trusted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final, NamedTuple, Protocol
+
+from cryptopulse.domain.ticks import Bar, Candles, Quote, scaled
+from cryptopulse.domain.venues import Product, Session
+from cryptopulse.errors import FeedDownError, UnreadableError
+
+FINEST: Final = 18
+"""More digits after the point than this are no market's."""
+
+
+class Feed(Protocol):
+    """One venue. Every call raises FeedDownError, or one of its kinds, where there is no usable answer."""
+
+    name: str
+    url: str
+    page: int
+    """Rows that one call to `candles` answers at most."""
+    batch: int
+    """Products that one call to `quotes` takes at most."""
+    page_time: int
+    """Milliseconds of the venue's shared timeline that a call to `candles` takes."""
+
+    def begin(self) -> Session:
+        """Starts a session: counts calls and failures anew, and forgets the venue's clock."""
+        ...
+
+    def time(self) -> int:
+        """The venue's clock, asked now, in Unix milliseconds."""
+        ...
+
+    def now(self) -> int:
+        """The venue's clock in Unix milliseconds, asked once in a session."""
+        ...
+
+    def products(self) -> list[Product]:
+        """Everything the venue lists."""
+        ...
+
+    def quotes(self, products: Sequence[Product]) -> list[Quote]:
+        """The latest prices; a product without one is left out."""
+        ...
+
+    def candles(self, product: Product, interval: str, start: int, end: int) -> Candles:
+        """The closed candles of the newest part of a span that the venue is sure about.
+
+        The span told is what is known: without the bucket still open, without newest ones that may yet come, and
+        what lies before a doubtful hole. It is empty (its start is its end) where nothing is known.
+
+        Args:
+            product: What to ask for.
+            interval: `1m`, `1h` or `1d`.
+            start: Unix milliseconds, aligned to the interval.
+            end: Likewise, not included; at most `page` intervals after `start`.
+        """
+        ...
+
+
+class Row(NamedTuple):
+    """A candle in the venue's own digits; `start` is Unix milliseconds."""
+
+    start: int
+    open: str | Decimal
+    high: str | Decimal
+    low: str | Decimal
+    close: str | Decimal
+    volume: str | Decimal
+    trades: int = 1
+    """How many it is made of, where the venue tells it."""
+
+
+def by_start(rows: Iterable[Row], step: int, start: int, end: int) -> dict[int, Row]:
+    """The rows inside the span.
+
+    Raises:
+        FeedDownError: Two stand for one time, or one for none.
+    """
+    found: dict[int, Row] = {}
+    for row in rows:
+        if not start <= row.start < end:
+            continue
+        if row.start % step or row.start in found:
+            raise FeedDownError(f"a row out of place: {row}")
+        found[row.start] = row
+    return found
+
+
+def newest_known(start: int, end: int, step: int, doubtful: Iterable[int]) -> tuple[int, int]:
+    """The newest part of a span without a doubtful start in it; both ends are `start` if there is none."""
+    doubts = set(doubtful)
+    while end > start and end - step in doubts:
+        end -= step
+    first = end
+    while first > start and first - step not in doubts:
+        first -= step
+    return (first, end) if first < end else (start, start)
+
+
+def candles_of(symbol: str, rows: Mapping[int, Row], start: int, end: int, as_of: int) -> Candles:
+    """The rows of a span as exact integers.
+
+    Raises:
+        FeedDownError: A row contradicts itself.
+    """
+    starts = sorted(at for at in rows if start <= at < end)
+    try:
+        price_scale, prices = scaled(*(value for at in starts for value in rows[at][1:5]))
+        size_scale, volumes = scaled(*(rows[at].volume for at in starts))
+    except UnreadableError as error:
+        raise FeedDownError(f"{symbol}: {error}") from error
+    if max(price_scale, size_scale) > FINEST:
+        raise FeedDownError(f"{symbol}: digits beyond {FINEST}")
+    shapes = zip(prices[0::4], prices[1::4], prices[2::4], prices[3::4], volumes, strict=True)
+    bars = [Bar(at, *shape) for at, shape in zip(starts, shapes, strict=True)]
+    for bar in bars:
+        if not 0 < bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high or bar.volume < 0:
+            raise FeedDownError(f"{symbol}: an impossible candle {rows[bar.start]}")
+    return Candles(symbol, price_scale, size_scale, start, end, as_of, bars)
+
+
+def quote_of(symbol: str, price: str, time: int) -> Quote:
+    """A price as an exact integer.
+
+    Raises:
+        FeedDownError: It is no price, or of no time.
+    """
+    try:
+        scale, (value,) = scaled(price)
+    except UnreadableError as error:
+        raise FeedDownError(f"{symbol}: {error}") from error
+    if value <= 0 or time <= 0 or scale > FINEST:
+        raise FeedDownError(f"{symbol}: an impossible price {price} at {time}")
+    return Quote(symbol, scale, value, time)

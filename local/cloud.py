@@ -1,0 +1,275 @@
+"""The local cloud: the emulator and the deployment of template.yaml to it."""
+
+import compileall
+import hashlib
+import os
+import platform
+import py_compile
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+import boto3
+import httpx
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from local import template
+from local.processes import ProblemError, Processes, require_free_port
+from local.state import empty_streams
+from local.template import ROOT
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+
+STACK = "cryptopulse"
+BUCKET = "cryptopulse-artifacts"
+SERVICES = "apigateway,cloudformation,dynamodb,iam,kinesis,lambda,logs,monitoring,s3,scheduler,sqs,sts"
+READY_S = 60
+LOGS_KEPT_S = 600
+MAX_WORKERS = 20
+"""Lambda processes at once: each takes some 50 MB."""
+
+type Parameters = Mapping[str, str]
+
+
+class _Access(TypedDict):
+    endpoint_url: str
+    region_name: str
+    aws_access_key_id: str
+    aws_secret_access_key: str
+    config: Config
+
+
+class Cloud:
+    """An emulated AWS account with one stack.
+
+    Args:
+        home: Folder of its state, artefacts and logs.
+        origin: Where it listens, on loopback: `http://127.0.0.1:4566`.
+        processes: What starts and stops it.
+    """
+
+    def __init__(self, home: Path, origin: str, processes: Processes) -> None:
+        self._home = home
+        self._processes = processes
+        self.origin = origin
+        self._access = _Access(
+            endpoint_url=self.origin,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 (the emulator asks for some)
+            config=Config(read_timeout=120, retries={"total_max_attempts": 1}),
+        )
+
+    def start(self) -> None:
+        """Starts the emulator on its saved state.
+
+        Raises:
+            ProblemError: Its port is in use, or it does not come up.
+        """
+        port = int(self.origin.rpartition(":")[2])
+        require_free_port(port, "local cloud")
+        scratch = self._home / "tmp"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        empty_streams(self._home / "state")
+        self._processes.start(
+            "emulator",
+            ["-m", "local.emulator", str(self._home)],
+            sys.executable,
+            host_environment()
+            | {
+                "BIND_HOST": "127.0.0.1",
+                "GATEWAY_PORT": str(port),
+                "IOT_MTLS_ENABLED": "0",
+                "LAMBDA_ACCOUNT_CONCURRENCY": str(MAX_WORKERS),
+                "LOG_LEVEL": "WARNING",
+                "PERSIST_STATE": "1",
+                "S3_DATA_DIR": str(self._home / "s3"),
+                "S3_PERSIST": "1",
+                "SERVICES": SERVICES,
+                "SFTP_ENABLED": "0",
+                "STATE_DIR": str(self._home / "state"),
+                "TMPDIR": str(scratch),
+            },
+        )
+        deadline = time.monotonic() + READY_S
+        while not self._is_ready():
+            self._processes.check()
+            if time.monotonic() > deadline:
+                raise ProblemError(f"the emulator did not come up in {READY_S} s: {self._processes.log('emulator')}")
+            time.sleep(0.1)
+
+    def is_deployed(self, parameters: Parameters) -> bool:
+        """Whether the stack stands as this code and these parameters would make it."""
+        stack = self._stack()
+        if stack is None or stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            return False
+        in_force = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+        return self._complete(parameters).items() <= in_force.items()
+
+    def build(self) -> None:
+        """Runs `sam build`, and compiles the artefacts as `make build` does.
+
+        Raises:
+            ProblemError: SAM failed.
+        """
+        artefacts = self._home / "build"
+        self._sam("build", "--build-dir", str(artefacts), "--cached", "--cache-dir", str(self._home / "cache"))
+        compileall.compile_dir(artefacts, quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+
+    def deploy(self, parameters: Parameters) -> None:
+        """Runs `sam deploy`, then puts back what the emulator's CloudFormation leaves out.
+
+        Args:
+            parameters: The template's, without those that follow from this machine.
+
+        Raises:
+            ProblemError: SAM failed, or the emulator does not keep a setting.
+        """
+        boto3.client("s3", **self._access).create_bucket(Bucket=BUCKET)
+        stack = self._stack()
+        if stack is not None and stack["StackStatus"] == "ROLLBACK_COMPLETE":  # a failed first deployment
+            cloudformation = boto3.client("cloudformation", **self._access)
+            cloudformation.delete_stack(StackName=STACK)
+            cloudformation.get_waiter("stack_delete_complete").wait(StackName=STACK)
+        overrides = [f"{name}={value}" for name, value in self._complete(parameters).items()]
+        self._sam(
+            "deploy", "--config-env", "local", "--config-file", str(ROOT / "samconfig.toml"),
+            "--template-file", str(self._home / "build" / "template.yaml"), "--parameter-overrides", *overrides,
+        )  # fmt: skip
+        self._expire_items()
+
+    def outputs(self) -> dict[str, str]:
+        """The stack's outputs.
+
+        Raises:
+            ProblemError: There is no stack.
+        """
+        stack = self._stack()
+        if stack is None:
+            raise ProblemError("nothing is deployed to the local cloud")
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def settle(self) -> None:
+        """Waits for a deployment under way: what a stop saves must not be half a stack."""
+        deadline = time.monotonic() + READY_S
+        while self._processes.runs("emulator") and self._is_ready() and time.monotonic() < deadline:
+            stack = self._stack()
+            if stack is None or not stack["StackStatus"].endswith("IN_PROGRESS"):
+                return
+            time.sleep(0.2)
+
+    def purge_logs(self) -> None:
+        """Deletes logs older than ten minutes: the emulator keeps all in memory, a log stream an invocation."""
+        logs = boto3.client("logs", **self._access)
+        oldest = (time.time() - LOGS_KEPT_S) * 1000
+        for group in logs.describe_log_groups()["logGroups"]:
+            name = group["logGroupName"]
+            for page in logs.get_paginator("describe_log_streams").paginate(logGroupName=name):
+                for stream in page["logStreams"]:
+                    if stream["creationTime"] < oldest:
+                        logs.delete_log_stream(logGroupName=name, logStreamName=stream["logStreamName"])
+
+    def invoke(self, function: str, payload: bytes) -> bytes:
+        """Calls a function and waits for its answer.
+
+        Raises:
+            ProblemError: It failed.
+        """
+        answer = boto3.client("lambda", **self._access).invoke(FunctionName=function, Payload=payload)
+        body = answer["Payload"].read()
+        if "FunctionError" in answer:
+            raise ProblemError(f"{function} failed: {body.decode()}")
+        return body
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.origin}/_ministack/ready", trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    def _stack(self) -> "StackTypeDef | None":
+        try:
+            return boto3.client("cloudformation", **self._access).describe_stacks(StackName=STACK)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return None
+            raise
+
+    def _complete(self, parameters: Parameters) -> dict[str, str]:
+        architecture = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+        return {
+            "Cloud": "local",
+            "Architecture": architecture,
+            "Version": f"local-{_fingerprint()}",
+            "Origin": self.origin,
+            **parameters,
+        }
+
+    def _sam(self, *arguments: str) -> None:
+        env = host_environment() | {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": self.origin,
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "PLATFORM": "none",
+            "SAM_CLI_TELEMETRY": "0",
+        }
+        program = Path(sys.executable).with_name("sam")
+        log = self._processes.log("sam")
+        with log.open("ab") as output:
+            done = subprocess.run(
+                [program, *arguments], env=env, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True, check=False,
+            )  # fmt: skip
+        if done.returncode:
+            tail = "\n".join(log.read_text(errors="replace").strip().splitlines()[-15:])
+            raise ProblemError(f"sam {arguments[0]} failed; all it said is in {log}\n{tail}")
+
+    def _expire_items(self) -> None:
+        """Switches on the tables' TTL, which the emulator's CloudFormation leaves out, and looks whether it took."""
+        stack, tables = boto3.client("cloudformation", **self._access), boto3.client("dynamodb", **self._access)
+        for name, properties in template.resources("AWS::DynamoDB::Table").items():
+            resource = stack.describe_stack_resource(StackName=STACK, LogicalResourceId=name)["StackResourceDetail"]
+            table = resource["PhysicalResourceId"]
+            if tables.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"] != "ENABLED":
+                tables.update_time_to_live(
+                    TableName=table, TimeToLiveSpecification=properties["TimeToLiveSpecification"]
+                )
+            status = tables.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"]
+            if status not in ("ENABLING", "ENABLED"):
+                raise ProblemError(f"the emulator does not expire the items of {name}: TTL is {status}")
+
+
+def forget_aws_account() -> None:
+    """Drops the shell's AWS settings: nothing here may touch a real account, or fail for a missing profile."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+
+
+def host_environment() -> dict[str, str]:
+    """What a child process needs of this one's environment; functions in the emulator see all of it."""
+    proxies = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+    kept = {"HOME", "LANG", "LC_ALL", "PYTHONPYCACHEPREFIX"} | proxies | {name.lower() for name in proxies}
+    return {name: value for name, value in os.environ.items() if name in kept} | {
+        "NO_PROXY": "127.0.0.1,localhost",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHON": sys.executable,
+    }
+
+
+def _fingerprint() -> str:
+    """Changes whenever what would be deployed does."""
+    files = [template.TEMPLATE, ROOT / "requirements" / "dev.txt"]
+    for folder in ("functions", "layers"):
+        files += sorted(path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix != ".pyc")
+    digest = hashlib.sha256(sys.version.encode())
+    for path in files:
+        digest.update(f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,203 @@
+"""Brings the whole system up on this machine, shows live prices, and takes it down in order: `make run`."""
+
+import argparse
+import asyncio
+import fcntl
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+import httpx
+from rich.console import Console
+
+from local import endpoints, feeds, table
+from local.backfill import backfill
+from local.cloud import Cloud, forget_aws_account, host_environment
+from local.endpoints import HOME, Endpoints
+from local.feeds import Feeds
+from local.processes import ProblemError, Processes, require_free_port
+
+FIRST_PORT = 4566
+FIRST_PRICES_S = 90
+PURGE_EVERY_S = 60
+
+
+class Run:
+    """One run of the whole system.
+
+    Args:
+        home: Folder of all its state.
+        port: The local cloud's; the next one is the simulator's.
+        console: Where progress is told.
+    """
+
+    def __init__(self, home: Path, port: int, console: Console) -> None:
+        self._home = home
+        self._console = console
+        self._simulator_port = port + 1
+        self._simulator = f"http://127.0.0.1:{port + 1}"
+        self.processes = Processes(home)
+        self.cloud = Cloud(home, f"http://127.0.0.1:{port}", self.processes)
+        self._stopping = threading.Event()
+        self._purger = threading.Thread(target=self._purge_logs)
+
+    def start(self, choice: feeds.Choice) -> tuple[Endpoints, Feeds]:
+        """All steps until prices flow.
+
+        Raises:
+            ProblemError: A step failed.
+        """
+        endpoints.path(self._home).unlink(missing_ok=True)
+        orphans = self.processes.stop_orphans()
+        if orphans:
+            self._console.print(f"  ended what an earlier run left behind: {', '.join(orphans)}")
+        with self._step("Choosing the feeds"):
+            chosen = feeds.choose(choice)
+        if chosen.note:
+            self._console.print(f"  [bold yellow]{chosen.note}")
+        parameters: dict[str, str] = {"Feeds": chosen.kind}
+        if chosen.kind == "simulated":
+            with self._step("Starting the simulated exchanges"):
+                self._start_simulator()
+            parameters |= {"BinanceUrl": f"{self._simulator}/binance", "CoinbaseUrl": f"{self._simulator}/coinbase"}
+        with self._step("Starting the local cloud"):
+            self.cloud.start()
+        if not self.cloud.is_deployed(parameters):
+            with self._step("Building"):
+                self.cloud.build()
+            with self._step("Deploying"):
+                self.cloud.deploy(parameters)
+        with self._step("Fetching history"):
+            backfill(self.cloud, self._console, {"quick": True})
+        outputs = self.cloud.outputs()
+        there = Endpoints(
+            http=outputs["HttpUrl"],
+            websocket=outputs["WebSocketUrl"],
+            health=f"{outputs['HttpUrl']}/health",
+            simulator=self._simulator if chosen.kind == "simulated" else None,
+        )
+        with self._step("Waiting for the first prices"):
+            self._await_prices(there.health)
+        endpoints.write(self._home, there)
+        self._purger.start()
+        return there, chosen
+
+    def stop(self) -> None:
+        """Stops everything, the local cloud last to be saved whole."""
+        endpoints.path(self._home).unlink(missing_ok=True)
+        with self._step("Stopping, and saving the data"):
+            self._stopping.set()
+            if self._purger.is_alive():
+                self._purger.join()
+            self.cloud.settle()
+            self.processes.stop()
+
+    def _start_simulator(self) -> None:
+        require_free_port(self._simulator_port, "simulated exchanges")
+        self.processes.start(
+            "simulator",
+            ["-m", "local.simulator", "--port", str(self._simulator_port)],
+            sys.executable,
+            host_environment(),
+        )
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            self.processes.check()
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{self._simulator}/admin/health", trust_env=False).is_success:
+                    return
+            time.sleep(0.1)
+        raise ProblemError(f"the simulator did not come up: {self.processes.log('simulator')}")
+
+    def _await_prices(self, health: str) -> None:
+        deadline = time.monotonic() + FIRST_PRICES_S
+        while time.monotonic() < deadline:
+            self.processes.check()
+            with suppress(httpx.TransportError):
+                if httpx.get(health, timeout=30, trust_env=False).is_success:
+                    return
+            time.sleep(0.5)
+        self._console.print(f"  [yellow]none yet after {FIRST_PRICES_S} s; {health} tells why")
+
+    def _purge_logs(self) -> None:
+        while not self._stopping.wait(PURGE_EVERY_S):
+            self.cloud.purge_logs()
+
+    @contextmanager
+    def _step(self, what: str) -> Iterator[None]:
+        began = time.monotonic()
+        with self._console.status(f"{what} …"):
+            yield
+        self._console.print(f"[green]✓[/] {what} [dim]{time.monotonic() - began:.1f} s")
+
+
+def main() -> int:
+    """Runs `make run`."""
+    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
+    parser.add_argument("--home", type=Path, default=HOME, help="folder of all state")
+    home = parser.parse_args().home.resolve()
+    console = Console(highlight=False, soft_wrap=True)
+    forget_aws_account()
+    _stop_on_signals()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        choice, port = feeds.parse(os.environ.get("FEEDS", "")), _port(os.environ.get("PORT", ""))
+        with _only_run(home):
+            return _run(Run(home, port, console), choice, console)
+    except ProblemError as problem:
+        console.print(f"[red]✗[/] {problem}")
+        return 1
+
+
+def _run(run: Run, choice: feeds.Choice, console: Console) -> int:
+    began = time.monotonic()
+    try:
+        there, chosen = run.start(choice)
+        console.print(
+            f"\nUp in {time.monotonic() - began:.0f} s: [bold]{there.http}/docs[/]  Ctrl-C stops, and keeps the data.\n"
+        )
+        footer = "Prices are SIMULATED." if chosen.kind == "simulated" else "Prices from Coinbase and Binance."
+        asyncio.run(table.show(there, console, f"{footer} {there.http}", run.processes.check))
+    except KeyboardInterrupt:
+        console.print()
+    finally:
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(name, signal.SIG_IGN)
+        run.stop()
+    return 0
+
+
+def _stop_on_signals() -> None:
+    """Every way of ending is Ctrl-C, also in the background of a script, where SIGINT begins ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+
+
+def _port(word: str) -> int:
+    if not word:
+        return FIRST_PORT
+    if not word.isdecimal() or not 1024 <= int(word) <= 65000:
+        raise ProblemError(f"PORT={word} is no port from 1024 to 65000")
+    return int(word)
+
+
+@contextmanager
+def _only_run(home: Path) -> Iterator[TextIO]:
+    """Holds the home folder's lock; the system drops it even when we are killed."""
+    with (home / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ProblemError(f"another `make run` is at work on {home}: stop it there with Ctrl-C") from None
+        yield lock
+
+
+if __name__ == "__main__":
+    sys.exit(main())

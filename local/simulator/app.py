@@ -1,0 +1,107 @@
+"""The server: both venues under their own paths, and what lets a test look behind and disturb them."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from local.simulator.binance import Binance
+from local.simulator.binance_requests import INTERVALS
+from local.simulator.coinbase import Coinbase
+from local.simulator.exchange import Exchange, fixed
+from local.simulator.faults import Clock, Fault, Faults
+from local.simulator.series import Series, market
+
+_DEFAULT_ROWS, _MOST_ROWS = 500, 100_000
+
+
+class _Admin:
+    """The truth of every series, and the faults in force."""
+
+    def __init__(self, series: list[Series], clock: Clock, faults: Faults) -> None:
+        self._series = {f"{one.listing.venue} {one.listing.canonical}": one for one in series}
+        self._clock, self._faults = clock, faults
+
+    async def health(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def faults(self, request: Request) -> Response:
+        return Response(msgspec.json.encode(self._faults.in_force()), media_type="application/json")
+
+    async def replace_faults(self, request: Request) -> Response:
+        try:
+            faults = msgspec.json.decode(await request.body(), type=list[Fault])
+        except msgspec.ValidationError as reason:
+            return JSONResponse({"message": str(reason)}, 422)
+        except msgspec.DecodeError as reason:
+            return JSONResponse({"message": str(reason)}, 400)
+        self._faults.replace(faults)
+        return await self.faults(request)
+
+    async def candles(self, request: Request) -> Response:
+        """The candles that had trades in [start, end), as they are now; faults do not touch them."""
+        asked, now = request.query_params, self._clock()
+        series = self._series.get(f"{asked.get('venue')} {asked.get('symbol')}")
+        if series is None:
+            return JSONResponse({"message": "unknown venue or symbol"}, 404)
+        size = INTERVALS.get(asked.get("interval", ""))
+        try:
+            end = _milliseconds(asked["end"]) if "end" in asked else now // 1000 + 1
+            start = _milliseconds(asked["start"]) if "start" in asked else None
+        except ValueError as reason:
+            return JSONResponse({"message": str(reason)}, 422)
+        if size is None:
+            return JSONResponse({"message": f"interval must be one of {', '.join(INTERVALS)}"}, 422)
+        begin = -(-end // size) * size - _DEFAULT_ROWS * size if start is None else -(-start // size) * size
+        if (min(end, now // 1000) - max(begin, series.listing.listed_ms)) // size >= _MOST_ROWS:
+            return JSONResponse({"message": f"more than {_MOST_ROWS} rows"}, 422)
+        rows = series.rows(size, begin, end, now)
+        digits, sizes = series.listing.price_digits, series.listing.size_digits
+        return JSONResponse(
+            {
+                "candles": [
+                    [time, *(fixed(price, digits, digits) for price in prices), fixed(volume, sizes, sizes), trades]
+                    for time, *prices, volume, trades in zip(*(column.tolist() for column in rows[:7]), strict=True)
+                    if trades
+                ]
+            }
+        )
+
+
+def _milliseconds(text: str) -> int:
+    """Unix milliseconds of an RFC 3339 time, a date, or Unix milliseconds."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    at = datetime.fromisoformat(text)
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def make_app(seed: int, clock: Clock, hold_seconds: float = 30) -> Starlette:
+    """The whole server.
+
+    Args:
+        seed: selects the market; the same one gives the same prices for ever.
+        clock: the time in Unix microseconds; nothing later than it is shown.
+        hold_seconds: how long the fault `timeout` keeps a client waiting.
+    """
+    faults = Faults(clock, seed)
+    series = list(market(seed).values())
+    venues: list[Exchange] = [kind(series, clock, faults, hold_seconds) for kind in (Binance, Coinbase)]
+    admin = _Admin(series, clock, faults)
+    routes = [
+        Route("/admin/health", admin.health),
+        Route("/admin/faults", admin.faults, methods=["GET"]),
+        Route("/admin/faults", admin.replace_faults, methods=["PUT"]),
+        Route("/admin/candles", admin.candles),
+    ]
+    paths = [route.path for route in routes]
+    paths += [f"/{venue.venue}{route.path}" for venue in venues for route in venue.routes()]
+
+    async def about(request: Request) -> Response:
+        return JSONResponse({"about": "Simulated crypto exchanges: seeded prices, real protocols.", "paths": paths})
+
+    mounts = [Mount(f"/{venue.venue}", routes=venue.routes()) for venue in venues]
+    return Starlette(routes=[Route("/", about), *routes, *mounts])

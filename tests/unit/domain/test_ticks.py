@@ -1,0 +1,74 @@
+"""What travels on the stream."""
+
+import zlib
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryptopulse.domain.ticks import (
+    FORMAT,
+    Bar,
+    Candles,
+    Clock,
+    Quote,
+    Record,
+    Trades,
+    decode,
+    encode,
+    scaled,
+)
+from cryptopulse.errors import UnreadableError
+
+RECORD = Record(
+    "coinbase",
+    1,
+    [
+        Trades("BTC-USD", 2, 8, [7, 8], [6321297, 6321298], [782654, 1], [1_795_348_800_000, 1_795_348_800_001]),
+        Quote("ETH-USD", 2, 301_512, 1_795_348_800_000),
+        Candles("BTC-USD", 2, 8, 0, 60_000, 61_000, [Bar(0, 1, 2, 1, 2, 10**20 // 10**4)]),
+        Clock(1_795_348_860_000, {"BTC-USD": 8}),
+    ],
+)
+
+
+def test_a_record_comes_back_whole() -> None:
+    assert decode(encode(RECORD)) == RECORD
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "unknown record format b''"),
+        (b"{}", "unknown record format b'{'"),
+        (FORMAT + b"no zlib", "incorrect header"),
+        (FORMAT + zlib.compress(b"\xc1"), "MessagePack"),
+        (FORMAT + zlib.compress(b"\x93\xa1x\x00\x91\x91\xa1z"), "Invalid value"),
+        (encode(RECORD)[:-9], "incomplete or truncated"),
+        (encode(Record("v", 0, [Trades("A-B", 0, 0, [1, 2], [1], [1], [1])])), "A-B: columns of unequal length"),
+        (encode(Record("v", 0, [Candles("A-B", 0, 0, 60_000, 60_000, 1, [])])), "A-B: a span that ends before"),
+    ],
+)
+def test_what_is_no_record_is_unreadable(data: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableError, match=reason):
+        decode(data)
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_are_unreadable_and_nothing_worse(data: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        decode(FORMAT + zlib.compress(data) if len(data) % 2 else data)
+
+
+@given(st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=8, min_value=-(10**12), max_value=10**12)))
+def test_scaled_numbers_are_exact(numbers: list[Decimal]) -> None:
+    scale, values = scaled(*(f"{number:f}" for number in numbers))
+    assert [Decimal(value).scaleb(-scale) for value in values] == numbers
+    assert 0 <= scale <= 8
+
+
+@pytest.mark.parametrize("text", ["", "x", "NaN", "Infinity", "-Infinity", "1.2.3"])
+def test_what_is_no_number_is_unreadable(text: str) -> None:
+    with pytest.raises(UnreadableError):
+        scaled("1", text)
