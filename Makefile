@@ -3,14 +3,14 @@ SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
+check bench: export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core
 
 # The environment is ready when the stamp of exactly these requirements is there, and its Python still runs.
 READY := .venv/ready-$(shell cat requirements/dev.txt | cksum | cut -d ' ' -f 1)
 $(shell .venv/bin/python -c '' 2>/dev/null || rm -f .venv/ready-*)
-HOST := $(if $(filter Linux,$(shell uname)),$(shell uname -m),host)
 VERSION = $(shell git describe --always --dirty --tags 2>/dev/null || echo unversioned)
 
-.PHONY: help env run test check format bench smoke backfill build deploy lock clean reset
+.PHONY: help env run test check format bench smoke backfill build build-aws build-host deploy lock clean reset
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -43,19 +43,19 @@ check: $(READY) ## Format, lint, types, import contracts, templates
 	python -m pytest -q tests/template
 
 format: $(READY) ## Formats the code
-	ruff format . && ruff check --fix .
+	ruff format .
+	ruff check --fix .
 
 bench: $(READY) ## Benchmarks  (NAME=candles for one)
 	@python -m bench $(NAME)
 
-build: $(READY) ## Artefacts for AWS (.aws-sam/aws) and for this machine (.aws-sam/host), byte code included
-	$(call build,aws,aarch64)
-	$(call build,host,$(HOST))
+build: build-aws build-host ## Artefacts for AWS (.aws-sam/aws) and for this machine (.aws-sam/host), byte code included
 
-define build
-	PLATFORM=$(2) PYTHON=python sam build --build-dir .aws-sam/$(1)
-	python -m compileall -q --invalidation-mode unchecked-hash .aws-sam/$(1)
-endef
+build-aws: PLATFORM := aarch64
+build-host: PLATFORM := $(if $(filter Linux,$(shell uname)),$(shell uname -m),host)
+build-aws build-host: build-%: $(READY)
+	PLATFORM=$(PLATFORM) PYTHON=python sam build --build-dir .aws-sam/$*
+	python -m compileall -q --invalidation-mode unchecked-hash .aws-sam/$*
 
 deploy: build ## To AWS, with your credentials
 	sam deploy --config-file "$(CURDIR)/samconfig.toml" --parameter-overrides Version=$(VERSION)

@@ -1,20 +1,19 @@
 """Fetches history by REST, on a schedule until all is there, and on demand; resumable, and safe to run twice."""
 
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cryptopulse import wiring
-from cryptopulse.domain.backfills import DEPTHS, Page, Stages, history_end, pages, progress, split, stages
+from cryptopulse.domain.backfills import DEPTHS, Page, history_end, pages, progress, split, stages
 from cryptopulse.domain.polling import Span, records
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.ticks import Candles
-from cryptopulse.domain.venues import Product, Session, followed
+from cryptopulse.domain.venues import Product, Session, VenueState, followed
 from cryptopulse.errors import InvalidError
 from cryptopulse.feeds.feed import Feed
 from cryptopulse.telemetry import entrypoint, logger
@@ -29,19 +28,40 @@ SHARE = 0.7
 type Done = dict[tuple[Series, str], Span]
 
 
-class Job(BaseModel):
+class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What to fetch; `{}` is everything."""
 
-    model_config = ConfigDict(extra="forbid")
-
     assets: list[str] | None = None
-    days: int | None = Field(default=None, gt=0)
-    max_seconds: int | None = Field(default=None, gt=0)
+    days: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    max_seconds: Annotated[int, msgspec.Meta(gt=0)] | None = None
     quick: bool = False
 
     @property
     def is_everything(self) -> bool:
         return self.assets is None and self.days is None and not self.quick
+
+
+class Venue:
+    """A feed and how it has been answering, in one run."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.state: VenueState = wiring.venues().state(feed.name, feed.url)
+        self.session: Session = feed.begin()
+        self.is_left_alone = self.session.is_over = self.state.until > wiring.now()
+        self.products: list[Product] | None = wiring.venues().products(
+            feed.name, feed.url, wiring.now(), lambda: self.session.ask(feed.products)
+        )
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong; empty if nothing did."""
+        return self.state.error if self.is_left_alone else str(self.session.error or "")
+
+    def close(self) -> None:
+        """Tells the others if the venue is not to be asked any more."""
+        if self.session.is_over and not self.is_left_alone:
+            wiring.venues().save(self.feed.name, self.state.after(self.session, wiring.now(), priced=False))
 
 
 @entrypoint
@@ -52,12 +72,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         InvalidError: The event asks for what cannot be.
     """
     job = _job(event)
-    market, venues = wiring.market(), wiring.venues()
-    known = market.series()
-    if job.is_everything and known and venues.finished_plan() == _plan_name(known):
-        return {"done": 1, "total": 1, "message": "history is complete"}
-    limit = min((job.max_seconds or SCHEDULED) * 1000, context.get_remaining_time_in_millis() - MARGIN)
-    deadline = wiring.now() + limit
+    venues, known = wiring.venues(), wiring.market().series()
+    plan, total = venues.finished()
+    if job.is_everything and known and plan == _plan_name(known):
+        return {"done": total, "total": total, "message": "history is complete"}
+    seconds = job.max_seconds or SCHEDULED
+    deadline = wiring.now() + min(seconds * 1000, context.get_remaining_time_in_millis() - MARGIN)
     holder = context.aws_request_id
     while not venues.lease(holder, wiring.now(), deadline + MARGIN):
         if job.max_seconds is None or wiring.now() + 1000 > deadline:
@@ -73,53 +93,90 @@ def _job(event: dict[str, Any]) -> Job:
     if event.get("source") == "aws.scheduler":
         return Job()
     try:
-        return Job.model_validate(event)
-    except ValidationError as error:
+        return msgspec.convert(event, Job)
+    except msgspec.ValidationError as error:
         raise InvalidError("event", str(error)) from error
 
 
 def _plan_name(series: list[Series]) -> str:
-    """What identifies a whole backfill: it is to be made again when one of these changes."""
+    """What identifies a whole backfill: when it changes, there is more to fetch."""
     return f"{DEPTHS} {' '.join(map(str, series))}"
 
 
 def _run(job: Job, known: list[Series], deadline: int) -> dict[str, Any]:
-    settings, venues, feeds = wiring.settings(), wiring.venues(), wiring.feeds()
-    sessions = {feed.name: _begin(feed) for feed in feeds}
-    listings = {
-        feed.name: venues.products(feed.name, feed.url, wiring.now(), partial(sessions[feed.name].ask, feed.products))
-        for feed in feeds
-    }
+    settings = wiring.settings()
+    venues = [Venue(feed) for feed in wiring.feeds()]
+    listings = {venue.feed.name: venue.products for venue in venues}
     series = followed(settings.assets, settings.quotes, listings, known)
     if series != known:
         wiring.market().save_series(series)
-    wanted = _wanted(job, series)
-    done = venues.history()
-    with ThreadPoolExecutor(len(feeds)) as threads:
-        futures = [
-            threads.submit(
-                _fetch,
-                feed,
-                sessions[feed.name],
-                listings[feed.name] or [],
-                _pages(job, [each for each in wanted if each.venue == feed.name], done),
-                done,
-                deadline,
-            )
-            for feed in feeds
-        ]
-        fetched = {feed.name: future.result() for feed, future in zip(feeds, futures, strict=True)}
-    troubles = [str(session.error) for session in sessions.values() if session.error]
-    answer = _answer(job, series, "; ".join(troubles))
+    done = wiring.venues().history()
+    todo = _pages(job, series, done)
+    with ThreadPoolExecutor(len(venues)) as threads:
+        counts = list(threads.map(lambda venue: _fetch(venue, todo, done, deadline), venues))
+    answer = _answer(job, series, "; ".join(venue.trouble for venue in venues if venue.trouble))
     if job.is_everything and series and answer["done"] == answer["total"]:
-        venues.finish(_plan_name(series))
-    logger.info("backfilled", pages=fetched, **answer)
+        wiring.venues().finish(_plan_name(series), answer["total"])
+    logger.info("backfilled", pages=dict(zip(listings, counts, strict=True)), **answer)
     return answer
 
 
-def _begin(feed: Feed) -> Session:
-    """A session, over before it begins while the venue is to be left alone."""
-    state = wiring.venues().state(feed.name, feed.url)
-    session = feed.begin()
-    session.is_over = state.until > wiring.now()
-    return session
+def _rows() -> dict[str, int]:
+    return {feed.name: feed.page for feed in wiring.feeds()}
+
+
+def _wanted(job: Job, series: list[Series]) -> list[Series]:
+    if job.assets is None:
+        return series
+    if strange := set(job.assets) - {each.base for each in series}:
+        raise InvalidError("assets", f"not followed: {', '.join(sorted(strange))}")
+    return [each for each in series if each.base in job.assets]
+
+
+def _pages(job: Job, series: list[Series], done: Done) -> list[Page]:
+    return pages(_wanted(job, series), done, wiring.now(), _rows(), stages(days=job.days, quick=job.quick))
+
+
+def _answer(job: Job, series: list[Series], message: str) -> dict[str, Any]:
+    if not series:
+        return {"done": 0, "total": 1, "message": message or "no venue has told yet what it trades"}
+    plan = stages(days=job.days, quick=job.quick)
+    done, total = progress(_wanted(job, series), wiring.venues().history(), wiring.now(), _rows(), plan)
+    return {"done": done, "total": total, "message": message or ("history is complete" if done == total else "")}
+
+
+def _fetch(venue: Venue, todo: list[Page], done: Done, deadline: int) -> int:
+    """Fetches a venue's pages in order, and returns how many; a series that fails has to wait for the next run."""
+    feed = venue.feed
+    products = {product.symbol: product for product in venue.products or ()}
+    waiting: set[tuple[Series, str]] = set()
+    count = 0
+    for series, interval, start, end in todo:
+        key = series, interval
+        if series.venue != feed.name or series.symbol not in products or key in waiting:
+            continue
+        if venue.session.is_over or wiring.now() >= deadline:
+            break
+        candles = venue.session.ask(partial(feed.candles, products[series.symbol], interval, start, end))
+        if candles is None or candles.start == candles.end or (key in done and candles.end < end):
+            waiting.add(key)
+            continue
+        young_from = done[series, "1h"].end if (series, "1h") in done else history_end("1h", wiring.now())
+        _store(series, interval, candles, young_from)
+        done[key] = Span(candles.start, done[key].end if key in done else candles.end)
+        wiring.venues().save_history(series, interval, done[key])
+        if candles.start > start:
+            waiting.add(key)
+        count += 1
+        time.sleep(feed.page_time / 1000 * (1 / SHARE - 1))
+    venue.close()
+    return count
+
+
+def _store(series: Series, interval: str, candles: Candles, young_from: int) -> None:
+    """Writes history; minutes of hours that the lanes still fold go to the stream like everything new."""
+    old, young = split(candles, young_from) if interval == "1m" else (candles, None)
+    if old:
+        wiring.market().merge(series, interval, old)
+    if young:
+        wiring.stream().publish(records(series.venue, wiring.settings().LANES, [young], young.end))

@@ -14,7 +14,7 @@ from cryptopulse.domain.candles import MINUTE
 from cryptopulse.domain.lanes import Lane, SeriesState
 from cryptopulse.domain.polling import Span, closed, records, spans
 from cryptopulse.domain.series import Series, lane_of
-from cryptopulse.domain.ticks import Candles, Quote
+from cryptopulse.domain.ticks import Candles
 from cryptopulse.domain.venues import Product, Session, VenueState, followed
 from cryptopulse.feeds.feed import Feed
 from cryptopulse.telemetry import entrypoint, logger
@@ -91,7 +91,7 @@ def _ask_all(
     def ask[Answer](call: Callable[[], Answer]) -> Answer | None:
         return session.ask(call) if wiring.now() < deadline else None
 
-    batches = batched(products.values(), feed.batch)
+    batches = batched(products.values(), feed.batch, strict=False)
     quotes = [quote for batch in batches for quote in ask(partial(feed.quotes, batch)) or ()]
     wanted = {}
     for series in products:
@@ -107,7 +107,7 @@ def _ask_all(
     older = [(series, span) for series, (_, *rest) in wanted.items() for span in rest]
     older.sort(key=lambda call: -call[1].end)
     count = sum(len(each.bars) for each in fresh)
-    for portion in batched(older[:CATCH_UP], PORTION):
+    for portion in batched(older[:CATCH_UP], PORTION, strict=False):
         found = candles(portion)
         stream.publish(records(feed.name, lane_count, found, end))
         count += sum(len(each.bars) for each in found)

@@ -89,7 +89,7 @@ class Exchange(ABC):
     async def _strike(self, fault: Fault, request: Request) -> None:
         named = {"symbol", "symbols", "product_id"} & (request.query_params.keys() | request.path_params.keys())
         if fault.kind == "timeout":
-            await _held(request, self._hold_seconds)
+            await held(request, self._hold_seconds)
         if fault.kind not in ("truncated", "missing_rows") and (fault.kind != "unknown_product" or named):
             raise self.refusal(fault)
 
@@ -102,8 +102,8 @@ class Exchange(ABC):
         return encoded[: len(encoded) // 2] if fault is not None and fault.kind == "truncated" else encoded
 
 
-async def _held(request: Request, seconds: float) -> None:
-    """Wait until the client leaves, or so many seconds have passed."""
+async def held(request: Request, seconds: float) -> None:
+    """Wait until the client leaves, the server stops, or so many seconds have passed."""
 
     async def left() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -112,7 +112,7 @@ async def _held(request: Request, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
             await left()
-    except TimeoutError:
+    except (TimeoutError, asyncio.CancelledError):  # a server that stops cancels: answer at once
         return
 
 

@@ -86,7 +86,7 @@ class Series:
         """The 1,440 minutes of a day numbered since 1970; those without trades repeat the close before them."""
         parents = self.hours(day, day + 1)
         index = np.arange(day * 1440, (day + 1) * 1440).reshape(24, 60)
-        trades = apportion(parents.trades, 0.04 + _cubed(self._uniform("minute trades", index)))
+        trades = apportion(parents.trades, 0.1 + _cubed(self._uniform("minute trades", index)))
         lively = self._assets.stress[day - GENESIS] * np.sqrt(_SEASON[:, np.newaxis] / 1440)
         rows = self._within(parents, "minute", index, MINUTE_MS, trades, np.broadcast_to(lively, trades.shape))
         known = np.maximum.accumulate(np.where(rows.trades > 0, np.arange(1440), -1))

@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger()
-metrics = Metrics()
+metrics = Metrics(namespace="CryptoPulse")
 
 type Handler[Answer] = Callable[[dict[str, Any], LambdaContext], Answer]
 

@@ -144,14 +144,14 @@ class Venues:
         """Keeps how far an interval of a series has been fetched."""
         self._table.update("BACKFILL", f"DONE#{series}", set={interval: list(span)})
 
-    def finished_plan(self) -> str:
-        """The plan that was fetched whole; empty if there is none."""
+    def finished(self) -> tuple[str, int]:
+        """The plan that was fetched whole and how many pages it had; empty if there is none."""
         item = self._table.get("BACKFILL", "FINISHED")
-        return item["plan"] if item else ""
+        return (item["plan"], item["pages"]) if item else ("", 0)
 
-    def finish(self, plan: str) -> None:
-        """Keeps that a plan was fetched whole."""
-        self._table.put({"pk": "BACKFILL", "sk": "FINISHED", "plan": plan})
+    def finish(self, plan: str, pages: int) -> None:
+        """Keeps that a plan of so many pages was fetched whole."""
+        self._table.put({"pk": "BACKFILL", "sk": "FINISHED", "plan": plan, "pages": pages})
 
     def lease(self, holder: str, now: int, until: int) -> bool:
         """Takes the backfill for one holder until then at most (Unix ms); False if another has it."""

@@ -11,7 +11,7 @@ from cryptopulse.domain.ticks import Candles, Clock, Quote, Record
 RECENT: Final = 5 * MINUTE
 """Always asked again: a venue's newest candles may come late or change."""
 SECOND_LOOK: Final = HOUR + RECENT
-"""Asked again once an hour, six minutes into it: candles that a venue's answer lacked come in with no call more."""
+"""Asked again at every fifth poll: what a venue's answers lacked comes in, and it costs no call more."""
 KEPT: Final = 30 * DAY
 """Minutes older than this are not stored, and not asked for."""
 BARS: Final = 500
@@ -39,8 +39,7 @@ def spans(end: int, known_to: int, repairs: Iterable[tuple[int, int]], page: int
         repairs: Spans known to be missing before that.
         page: Minutes that one call answers.
     """
-    second_look = end // MINUTE % 60 == RECENT // MINUTE + 1
-    recent = end - (SECOND_LOOK if second_look else RECENT)
+    recent = end - (SECOND_LOOK if end // MINUTE % 5 == 1 else RECENT)
     oldest = end - KEPT
     newest = Span(max(oldest, min(known_to or recent, recent)), end)
     wanted = [Span(max(start, oldest), min(stop, end)) for start, stop in repairs]

@@ -1,0 +1,103 @@
+"""The real system, brought up as `make run` does it, on ports and in a folder of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local import endpoints
+from local.endpoints import Endpoints
+from local.template import ROOT
+
+UP_S = 180
+DOWN_S = 60
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One system, so one worker."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+class System:
+    """A run of the whole system that can be stopped, killed and started again.
+
+    Args:
+        home: Folder of its state.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.port = _free_ports()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def output(self) -> str:
+        return (self.home / "run.log").read_text()
+
+    def start(self) -> Endpoints:
+        """Starts it with simulated exchanges, and waits until it says that it is up."""
+        environment = os.environ | {"PORT": str(self.port), "FEEDS": "simulated"}
+        with (self.home / "run.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "local.run", "--home", str(self.home)],
+                cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        deadline = time.monotonic() + UP_S
+        while not endpoints.path(self.home).exists():
+            assert self._process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.2)
+        return endpoints.read(self.home)
+
+    def stop(self) -> int:
+        """Ends it as Ctrl-C does, and tells its exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(DOWN_S)
+
+    def kill(self) -> None:
+        """Ends it as a power cut would end its terminal: what it started goes on."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        endpoints.path(self.home).unlink()
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+
+def _free_ports() -> int:
+    """The first of two free neighbours."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system that is stopped in the end, whatever a test did with it."""
+    system = System(tmp_path_factory.mktemp("system"))
+    yield system
+    if system.runs:
+        assert system.stop() == 0, system.output
+
+
+@pytest.fixture(scope="session")
+def running(system: System) -> Endpoints:
+    """Where the running system answers."""
+    return system.start()
