@@ -176,8 +176,16 @@ def _run(run: Run, choice: feeds.Choice, console: Console) -> int:
 def _stop_on_signals() -> None:
     """Every way of ending is Ctrl-C, also in the background of a script, where SIGINT begins ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    signal.signal(signal.SIGHUP, _hang_up)
+
+
+def _hang_up(*_: object) -> None:
+    """The terminal is gone: stop all the same, without telling."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, sys.stderr.fileno())
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def _port(word: str) -> int:

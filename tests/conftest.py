@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import boto3
 import pytest
-import yaml
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto.server import ThreadedMotoServer
 
 from cryptopulse import wiring
+from local.template import load
 
 ROOT = Path(__file__).parent.parent
 REGION = "us-east-1"
@@ -20,31 +20,9 @@ REGION = "us-east-1"
 type Event = dict[str, Any]
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's `!Ref X` as `{"Ref": X}` and the like."""
-
-
-def _tagged(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        value = loader.construct_mapping(cast(yaml.MappingNode, node), deep=True)
-    return {tag if tag == "Ref" else f"Fn::{tag}": value}
-
-
-_Loader.add_multi_constructor("!", _tagged)
-
-
-def read_template() -> dict[str, Any]:
-    """template.yaml, its tags spelled out."""
-    return cast(dict[str, Any], yaml.load((ROOT / "template.yaml").read_text(), _Loader))  # noqa: S506 (a SafeLoader)
-
-
 @pytest.fixture(scope="session")
 def template() -> dict[str, Any]:
-    return read_template()
+    return load()
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +106,9 @@ def read_event(name: str) -> Event:
 def http_event() -> Callable[..., Event]:
     """Makes the event of an HTTP request: `http_event("GET", "/prices", {"symbols": "BTC-USD"}, headers={…})`."""
 
-    def make(method: str, path: str, query: dict[str, str] | None = None, headers: dict[str, str] | None = None) -> Event:
+    def make(
+        method: str, path: str, query: dict[str, str] | None = None, headers: dict[str, str] | None = None
+    ) -> Event:
         event = read_event("queries")
         event["rawPath"] = event["requestContext"]["http"]["path"] = path
         event["requestContext"]["http"]["method"] = method

@@ -11,7 +11,7 @@ from starlette.routing import Mount, Route
 from local.simulator.binance import Binance
 from local.simulator.binance_requests import INTERVALS
 from local.simulator.coinbase import Coinbase
-from local.simulator.exchange import Exchange, fixed
+from local.simulator.exchange import ANY_PATH, Exchange, fixed
 from local.simulator.faults import Clock, Fault, Faults
 from local.simulator.series import Series, market
 
@@ -97,8 +97,8 @@ def make_app(seed: int, clock: Clock, hold_seconds: float = 30) -> Starlette:
         Route("/admin/faults", admin.replace_faults, methods=["PUT"]),
         Route("/admin/candles", admin.candles),
     ]
-    paths = [route.path for route in routes]
-    paths += [f"/{venue.venue}{route.path}" for venue in venues for route in venue.routes()]
+    paths = list(dict.fromkeys(route.path for route in routes))
+    paths += [f"/{venue.venue}{route.path}" for venue in venues for route in venue.routes() if route.path != ANY_PATH]
 
     async def about(request: Request) -> Response:
         return JSONResponse({"about": "Simulated crypto exchanges: seeded prices, real protocols.", "paths": paths})

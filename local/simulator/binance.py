@@ -19,7 +19,7 @@ from local.simulator.binance_requests import (
     ticker_weight,
     time_in,
 )
-from local.simulator.exchange import Answer, Exchange, Refusal
+from local.simulator.exchange import ANY_PATH, Answer, Exchange, Refusal
 from local.simulator.faults import Clock, Fault, Faults
 from local.simulator.limits import WeightLimit
 from local.simulator.series import Series
@@ -47,7 +47,7 @@ class Binance(Exchange):
             self.route("/api/v3/trades", self.trades, 25),
             self.route("/api/v3/ticker/24hr", self.day_ticker, lambda request: ticker_weight(request, 2, 40, 80)),
             self.route("/api/v3/ticker/price", self.price_ticker, lambda request: ticker_weight(request, 4, 4, 4)),
-            self.route("/{path:path}", self.unknown_path),
+            self.route(ANY_PATH, self.unknown_path),
         ]
 
     def admit(self, request: Request, weight: int) -> dict[str, str]:

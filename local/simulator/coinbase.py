@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from local.simulator import coinbase_bodies as bodies
-from local.simulator.exchange import Answer, Exchange, Refusal
+from local.simulator.exchange import ANY_PATH, Answer, Exchange, Refusal
 from local.simulator.faults import Clock, Fault, Faults
 from local.simulator.limits import RateLimit
 from local.simulator.markets import ASSETS
@@ -44,7 +44,7 @@ class Coinbase(Exchange):
             self.route("/products/{product_id}/stats", self.stats),
             self.route("/products/{product_id}/trades", self.trades),
             self.route("/products/{product_id}/candles", self.candles),
-            self.route("/{path:path}", self.unknown_path),
+            self.route(ANY_PATH, self.unknown_path),
         ]
 
     def admit(self, request: Request, weight: int) -> dict[str, str]:

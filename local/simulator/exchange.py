@@ -15,6 +15,7 @@ from local.simulator.faults import Clock, Fault, Faults
 from local.simulator.markets import DAY_MS, Venue
 from local.simulator.series import MINUTE_MS, Series
 
+ANY_PATH = "/{path:path}"
 _ALL_TIME = 1 << 62
 
 

@@ -87,7 +87,7 @@ def test_polled_candles_and_prices_are_stored_and_rung(deliver: Deliver, bells: 
 
 def test_the_same_batch_three_times_is_stored_once(deliver: Deliver, bells: Bells) -> None:
     batch = [
-        record(Trades("BTC-USD", 0, 0, [7, 8, 9], [100, 103, 99], [1, 2, 3], [NOON, NOON + 1, NOON + 2])),
+        record(Trades("BTC-USD", 0, 0, [(7, 100, 1, NOON), (8, 103, 2, NOON + 1), (9, 99, 3, NOON + 2)])),
         record(polled(NOON - 5 * MINUTE, NOON), Clock(NOON + 500)),
     ]
     deliver(*batch)
@@ -104,8 +104,7 @@ def test_the_same_batch_three_times_is_stored_once(deliver: Deliver, bells: Bell
 def test_overlapping_batches_count_each_trade_once(deliver: Deliver) -> None:
     trades = [(10 + n, 100 + n % 7, 1 + n, NOON + n * 4_000) for n in range(30)]
     for first, last in ((0, 12), (8, 20), (0, 20), (15, 30), (29, 30)):
-        ids, prices, sizes, times = (list(column) for column in zip(*trades[first:last], strict=True))
-        deliver(record(Trades("BTC-USD", 0, 0, ids, prices, sizes, times), Clock(times[-1])))
+        deliver(record(Trades("BTC-USD", 0, 0, trades[first:last]), Clock(trades[last - 1][3])))
     rows = shown("1m", NOON, NOON + 2 * MINUTE, NOON + 2 * MINUTE)
     assert [(row[0], row[5]) for row in rows] == [(NOON, sum(range(1, 16))), (NOON + MINUTE, sum(range(16, 31)))]
 
@@ -233,7 +232,7 @@ def test_prices_go_on_after_more_than_a_day(deliver: Deliver) -> None:
 
 def test_trades_close_with_the_clock_and_open_ones_are_shown(deliver: Deliver) -> None:
     deliver(
-        record(Trades("BTC-USD", 2, 3, [7, 8], [10_050, 10_100], [1, 2_000], [NOON, NOON + MINUTE])),
+        record(Trades("BTC-USD", 2, 3, [(7, 10_050, 1, NOON), (8, 10_100, 2_000, NOON + MINUTE)])),
         record(Clock(NOON + MINUTE + 2_000)),
     )
     lane = wiring.market().lane(0)

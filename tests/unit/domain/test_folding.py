@@ -60,8 +60,7 @@ class World:
 
 
 def trades_of(*trades: Trade, symbol: str = "BTC-USDT", price_scale: int = 2, size_scale: int = 4) -> Trades:
-    ids, prices, sizes, times = (list(column) for column in zip(*trades, strict=True))
-    return Trades(symbol, price_scale, size_scale, ids, prices, sizes, times)
+    return Trades(symbol, price_scale, size_scale, list(trades))
 
 
 def plain_candles(trades: list[Trade]) -> dict[int, tuple[int, ...]]:

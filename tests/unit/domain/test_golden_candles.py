@@ -35,7 +35,7 @@ def minutes() -> Block:
         price_scale, prices = scaled(*(trade["price"] for trade in batch))
         size_scale, sizes = scaled(*(trade["qty"] for trade in batch))
         ids, times = ([int(trade[name]) for trade in batch] for name in ("agg_id", "timestamp_ms"))
-        told = Trades("XRP-ETH", price_scale, size_scale, ids, prices, sizes, times)
+        told = Trades("XRP-ETH", price_scale, size_scale, list(zip(ids, prices, sizes, times, strict=True)))
         fold(lane, minutes, [Record("binance", 0, [told, Clock(times[-1])])])
     rows = [item.rows[NAME].block(start) for start, item in sorted(minutes.items()) if NAME in item.rows]
     rows += [row.block(start) for start, row in sorted(lane.series[NAME].open.items())]

@@ -1,6 +1,6 @@
 """An exchange that answers as a test tells it to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -19,7 +19,7 @@ def recorded(name: str) -> httpx.Response:
 class Exchange:
     """Gives the answers of a path one after another, and the last one again and again; remembers the requests."""
 
-    def __init__(self, answers: dict[str, list[Answer]]) -> None:
+    def __init__(self, answers: Mapping[str, Sequence[Answer]]) -> None:
         self.requests: list[httpx.Request] = []
         self._answers = {path: list(some) for path, some in answers.items()}
         self.transport = httpx.MockTransport(self._answer)

@@ -86,9 +86,7 @@ def test_a_slow_venue_is_not_waited_for_three_times(monkeypatch: pytest.MonkeyPa
     assert len(exchange.requests) == 2
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"), [(429, "limited"), (418, "banned"), (403, "limited")]
-)
+@pytest.mark.parametrize(("status", "kind"), [(429, "limited"), (418, "banned"), (403, "limited")])
 @pytest.mark.parametrize(
     ("headers", "body", "until"),
     [
@@ -97,7 +95,11 @@ def test_a_slow_venue_is_not_waited_for_three_times(monkeypatch: pytest.MonkeyPa
         ({"Retry-After": "240"}, "{}", NOON + 240_000),
         ({"Retry-After": "Sun, 22 Nov 2026 12:10:00 GMT"}, "{}", NOON + 600_000),
         ({"Retry-After": "nonsense"}, "{}", NOON + MINUTE),
-        ({"Retry-After": "5"}, f'{{"code":-1003,"msg":"IP banned until {NOON + 7_200_000}. Please"}}', NOON + 7_200_000),
+        (
+            {"Retry-After": "5"},
+            f'{{"code":-1003,"msg":"IP banned until {NOON + 7_200_000}. Please"}}',
+            NOON + 7_200_000,
+        ),
     ],
 )
 def test_a_refusal_is_never_tried_again_and_tells_until_when(

@@ -1,6 +1,6 @@
 """How history comes in: days, hours, then minutes, the newest first, page by page and resumable."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from cryptopulse.domain.candles import DAY, HOUR, INTERVALS, MINUTE, floor
@@ -55,27 +55,25 @@ def pages(series: Iterable[Series], done: Done, now: int, rows: Mapping[str, int
         plan: The stages.
     """
     wanted = list(series)
-    reached = {(each, interval): _fetched(each, interval, done, now).start for each in wanted for interval in INTERVALS}
+    reached = {(each, interval): _fetched(each, interval, done, now).start for each in wanted for interval in DEPTHS}
     found = []
     for interval, depth in plan:
         for each in wanted:
-            for span in _cells(_oldest(now, interval, depth), reached[each, interval], rows[each.venue], interval):
-                found.append(Page(each, interval, *span))
-                reached[each, interval] = span.start
+            for cell in _cells(now - depth, reached[each, interval], rows[each.venue], interval):
+                found.append(Page(each, interval, *cell))
+                reached[each, interval] = cell.start
     return found
 
 
 def progress(series: Iterable[Series], done: Done, now: int, rows: Mapping[str, int], plan: Stages) -> tuple[int, int]:
     """How many calls have been made of how many in all; the arguments are those of `pages`."""
     wanted = list(series)
-    deepest: dict[str, int] = {}
-    for interval, depth in plan:
-        deepest[interval] = max(depth, deepest.get(interval, 0))
     total = 0
-    for each in wanted:
-        for interval, depth in deepest.items():
+    for interval in DEPTHS:
+        depth = max(depth for each, depth in plan if each == interval)
+        for each in wanted:
             end = _fetched(each, interval, done, now).end
-            total += sum(1 for _ in _cells(_oldest(now, interval, depth), end, rows[each.venue], interval))
+            total += len(_cells(now - depth, end, rows[each.venue], interval))
     return total - len(pages(wanted, done, now, rows, plan)), total
 
 
@@ -101,15 +99,11 @@ def _fetched(series: Series, interval: str, done: Done, now: int) -> Span:
     return done.get((series, interval), Span(end, end))
 
 
-def _oldest(now: int, interval: str, depth: int) -> int:
-    """Aligned so that no block of candles is written twice for one page's sake."""
-    return floor(now - depth, HOUR if interval == "1m" else DAY)
+def _cells(start: int, end: int, rows: int, interval: str) -> list[Span]:
+    """The cells of a fixed grid, a call each, that hold a span, the newest first and cut at the end only.
 
-
-def _cells(start: int, end: int, rows: int, interval: str) -> Iterator[Span]:
-    """A span cut along a fixed grid, the newest piece first."""
+    Cells of minutes are whole hours, as blocks are: no block is written for two pages' sake.
+    """
     length = floor(rows * INTERVALS[interval], HOUR if interval == "1m" else INTERVALS[interval])
-    while end > start:
-        cell = Span(max(start, floor(end - 1, length)), end)
-        yield cell
-        end = cell.start
+    starts = range(floor(start, length), end, length)
+    return [Span(at, min(at + length, end)) for at in reversed(starts)]

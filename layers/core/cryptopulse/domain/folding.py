@@ -6,6 +6,7 @@ does not depend on the order, number or grouping of its records.
 """
 
 from collections.abc import Iterable, MutableMapping
+from itertools import chain
 from typing import Final, NamedTuple
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from cryptopulse.domain.candles import FROM_TRADES, FROM_VENUE, HOUR, MINUTE, floor
 from cryptopulse.domain.lanes import TOUCHES, Lane, Minute, MinuteRow, Missing, SeriesState
 from cryptopulse.domain.series import Series
-from cryptopulse.domain.ticks import Bar, Candles, Clock, Quote, Record, Trades
+from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record, Trades
 
 GRACE: Final = 2_000
 """A minute closes so many ms after its end on the venue's clock."""
@@ -53,17 +54,30 @@ def fold(lane: Lane, minutes: Minutes, records: Iterable[Record]) -> Folded:
     The same batch folded again changes nothing. `lane.version` rises by one when anything changed.
     """
     folding = _Folding(lane, minutes)
+    trades: dict[tuple[str, str, int, int], list[list[tuple[int, int, int, int]]]] = {}
+    rest: list[tuple[str, Message]] = []
     for record in records:
+        venue = record.venue
         for message in record.messages:
-            match message:
-                case Trades():
-                    folding.trades(record.venue, message)
-                case Quote():
-                    folding.quote(record.venue, message)
-                case Candles():
-                    folding.candles(record.venue, message)
-                case Clock():
-                    folding.clock(record.venue, message)
+            if type(message) is Trades:
+                key = venue, message.symbol, message.price_scale, message.size_scale
+                trades.setdefault(key, []).append(message.trades)
+            else:
+                rest.append((venue, message))
+    # A series' trades in one go, then the clocks last: the order does not matter, and long runs count at once.
+    for (venue, *series), parts in trades.items():
+        folding.trades(venue, Trades(*series, parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))))
+    clocks = []
+    for venue, message in rest:
+        match message:
+            case Quote():
+                folding.quote(venue, message)
+            case Candles():
+                folding.candles(venue, message)
+            case Clock():
+                clocks.append((venue, message))
+    for venue, clock in clocks:
+        folding.clock(venue, clock)
     return folding.finish()
 
 
@@ -134,23 +148,21 @@ class _Folding:
     def trades(self, venue: str, message: Trades) -> None:
         name = f"{venue}:{message.symbol}"
         state = self.state(name, message.price_scale, message.size_scale)
-        if self.run(venue, name, state, message):
-            return
-        for id_, price, size, time in zip(message.ids, message.prices, message.sizes, message.times, strict=True):
-            self.trade(venue, name, state, message, id_, price, size, time)
+        if not self.run(venue, name, state, message):
+            for trade in message.trades:
+                self.trade(venue, name, state, message, *trade)
 
     def run(self, venue: str, name: str, state: SeriesState, message: Trades) -> bool:
         """Counts trades that follow the highest id without a gap and lie in one open minute, all at once."""
-        ids, times = message.ids, message.times
-        if not ids or not state.high or ids[0] != state.high + 1 or ids[-1] - ids[0] != len(ids) - 1:
+        if not message.trades or not state.high:
+            return False
+        ids, prices, sizes, times = zip(*message.trades, strict=True)
+        if ids[0] != state.high + 1 or ids != tuple(range(ids[0], ids[0] + len(ids))):
             return False
         minute = floor(times[0], MINUTE)
         if not minute <= min(times) <= max(times) < minute + MINUTE or self.is_closed(venue, minute):
             return False
-        if ids != list(range(ids[0], ids[-1] + 1)):
-            return False
         price = 10 ** (state.price_scale - message.price_scale)
-        prices = message.prices
         row = state.open.get(minute)
         if row is None:
             if minute in self.minutes:
@@ -159,7 +171,7 @@ class _Folding:
         row.high = max(row.high, max(prices) * price)
         row.low = min(row.low, min(prices) * price)
         row.close, row.last = prices[-1] * price, ids[-1]
-        row.volume += sum(message.sizes) * 10 ** (state.size_scale - message.size_scale)
+        row.volume += sum(sizes) * 10 ** (state.size_scale - message.size_scale)
         row.as_of = max(row.as_of, self.lane.now)
         state.high, state.high_minute = ids[-1], minute
         self.last(state, row.close, times[-1])

@@ -15,17 +15,14 @@ FORMAT = b"\x01"
 """First byte of a record: the version of what follows."""
 
 
-class Trades(msgspec.Struct, array_like=True, tag="t"):
-    """Trades of one symbol, as columns of equal length. `ids` are the venue's own, rising by one per trade."""
+class Trades(msgspec.Struct, array_like=True, tag="t", gc=False):
+    """Trades of one symbol."""
 
     symbol: str
     price_scale: int
     size_scale: int
-    ids: list[int]
-    prices: list[int]
-    sizes: list[int]
-    times: list[int]
-    """Unix milliseconds."""
+    trades: list[tuple[int, int, int, int]]
+    """The venue's id, which rises by one per trade; price and size at the scales; Unix milliseconds."""
 
 
 class Quote(msgspec.Struct, array_like=True, tag="q"):
@@ -106,11 +103,7 @@ def decode(data: bytes) -> Record:
     except (zlib.error, msgspec.MsgspecError) as error:
         raise UnreadableError(str(error)) from error
     for message in record.messages:
-        if isinstance(message, Trades):
-            count = len(message.ids)
-            if not count == len(message.prices) == len(message.sizes) == len(message.times):
-                raise UnreadableError(f"{message.symbol}: columns of unequal length")
-        elif isinstance(message, Candles) and not message.start < message.end:
+        if type(message) is Candles and not message.start < message.end:
             raise UnreadableError(f"{message.symbol}: a span that ends before it starts")
     return record
 

@@ -121,18 +121,19 @@ class Binance:
         wanted = set(range(start, end, step))
         rows: dict[int, Row] = {}
         doubtful: set[int] = set()
-        lacked = wanted
+        lacked: set[int] = set()
+        before = wanted  # no row at all needs no second answer: it was not listed yet
         for _ in range(ANSWERS if wanted else 0):
             told = self._klines(product, interval, start, end)
             rows |= told
-            missing = wanted - rows.keys()
-            agreed = wanted - told.keys() == lacked
-            doubtful = {at for at in missing if at >= now - DOUBTFUL} if agreed else missing
-            if agreed or not missing:
+            lacks, missing = wanted - told.keys(), wanted - rows.keys()
+            lacked |= lacks
+            doubtful = {at for at in missing if at >= now - DOUBTFUL} if lacks == before else missing
+            if lacks == before or not missing:
                 break
-            lacked = wanted - told.keys()
-        if doubtful:
-            error = FeedDownError(f"binance: {len(doubtful)} klines of {product.symbol} lack")
+            before = lacks
+        if wrong := doubtful | (lacked & rows.keys()):
+            error = FeedDownError(f"binance: {len(wrong)} klines of {product.symbol} were missing")
             self._http.session.failed(error)
         start, end = newest_known(start, end, step, doubtful)
         return candles_of(product.symbol, {at: row for at, row in rows.items() if row.trades}, start, end, now)

@@ -106,17 +106,15 @@ class Http:
         return self.session
 
     def set_clock(self, ask: Callable[[], int]) -> int:
-        """The venue's time in Unix ms as `ask` fetches it; `now` follows from it."""
+        """The venue's time in Unix ms, as `ask` fetches it; `now` goes on from there."""
         before = self._clock()
         theirs = ask()
         self._offset = theirs - (before + self._clock()) // 2
         return theirs
 
-    def now(self, ask: Callable[[], int]) -> int:
-        """The venue's time by our clock, after its own was asked once in this session."""
-        if self._offset is None:
-            return self.set_clock(ask)
-        return self._clock() + self._offset
+    def now(self, set_clock: Callable[[], int]) -> int:
+        """The venue's time in Unix ms by our clock, which is set by its own once in a session."""
+        return set_clock() if self._offset is None else self._clock() + self._offset
 
     def _get[Answer](
         self, path: str, answer: msgspec.json.Decoder[Answer], params: Mapping[str, str | int] | None, cost: int

@@ -1,0 +1,84 @@
+"""The JSON of the frames that go out to WebSocket clients."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+FRAME: Final = 32_768
+"""API Gateway's largest frame in bytes; what is longer goes out in several."""
+LISTED_AS: Final = {"ticks": b"ticks", "candles": b"candles"}
+"""The field that holds a channel's values."""
+
+_encode = msgspec.json.Encoder().encode
+_ENVELOPE: Final = 120
+"""Bytes left for what stands around the values."""
+
+
+def rfc3339(time: int) -> str:
+    """Unix milliseconds as RFC 3339 in UTC: `2026-11-22T06:31:03.057Z`."""
+    return f"{datetime.fromtimestamp(time / 1000, UTC):%Y-%m-%dT%H:%M:%S}.{time % 1000:03}Z"
+
+
+def answer(type_: str, id_: str | int | None, **fields: Any) -> bytes:
+    """The answer to a client's frame, which repeats its `id`; fields that are None are left out."""
+    told = {"type": type_, "id": id_, **fields}
+    return _encode({name: value for name, value in told.items() if value is not None})
+
+
+def bye(reason: str) -> bytes:
+    """The last frame of a connection."""
+    return _encode({"type": "bye", "reason": reason})
+
+
+def tick(series: str, price: float, time: int) -> bytes:
+    """A series' last price and its time (Unix ms)."""
+    venue, _, symbol = series.partition(":")
+    return _encode({"symbol": symbol, "venue": venue, "price": price, "time": rfc3339(time)})
+
+
+def candle(
+    series: str, interval: str, row: tuple[int, float, float, float, float, float], *, closed: bool, complete: bool
+) -> bytes:
+    """A series' candle; `row` is its start (Unix ms), open, high, low, close and volume."""
+    venue, _, symbol = series.partition(":")
+    names = ("time", "open", "high", "low", "close", "volume")
+    values = dict(zip(names, row, strict=True))
+    told = {"symbol": symbol, "venue": venue, "interval": interval, **values, "closed": closed, "complete": complete}
+    return _encode(told)
+
+
+def snapshots(channel: str, values: Iterable[bytes]) -> list[bytes]:
+    """The last known values of a channel: one frame, or several where it would be too long."""
+    head = b'{"type":"snapshot","channel":"%s","%s":[' % (channel.encode(), LISTED_AS[channel])
+    return [head + part + b"]}" for part in _parts(values)] or [head + b"]}"]
+
+
+def bodies(channel: str, values: Iterable[bytes], now: int) -> list[bytes]:
+    """What follows the `seq` of the frames that tell these values; for `numbered`.
+
+    Args:
+        now: Unix ms, told as the time of a `ticks` frame.
+    """
+    time = b'"time":"%s",' % rfc3339(now).encode() if channel == "ticks" else b""
+    head = b",%s" % time + b'"%s":[' % LISTED_AS[channel]
+    return [head + part + b"]}" for part in _parts(values)]
+
+
+def numbered(channel: str, seq: int, body: bytes) -> bytes:
+    """The whole frame: a connection's own `seq` before a body that many may share."""
+    return b'{"type":"%s","seq":%d' % (channel.encode(), seq) + body
+
+
+def _parts(values: Iterable[bytes]) -> Iterator[bytes]:
+    part: list[bytes] = []
+    size = 0
+    for value in values:
+        if part and size + len(value) + 1 > FRAME - _ENVELOPE:
+            yield b",".join(part)
+            part, size = [], 0
+        part.append(value)
+        size += len(value) + 1
+    if part:
+        yield b",".join(part)

@@ -1,0 +1,244 @@
+"""What a client asks for on its WebSocket, and what its connection is subscribed to."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from cryptopulse.domain.series import Series, reference
+
+SYMBOLS: Final = 500
+"""Symbols a connection may be subscribed to."""
+SLOWEST_MS: Final = 60_000
+FASTEST_MS: Final = 250
+RECORDED_EVERY: Final = 60_000
+"""A client's sign of life is written down at most once in so many ms."""
+IDLE_AFTER: Final = 570_000
+"""Milliseconds without a frame either way after which a connection is closed; API Gateway's own limit is 10 minutes."""
+MAX_AGE: Final = 6_900_000
+"""Milliseconds after which any connection is closed; API Gateway's own limit is 2 hours."""
+
+type Id = str | int | None
+type Symbol = Annotated[str, Meta(pattern="^[!-~]{1,41}$")]
+type Symbols = Annotated[list[Symbol], Meta(min_length=1)]
+type Venue = Literal["binance", "coinbase"]
+type Interval = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
+type Moment = Annotated[int, Meta(ge=0, le=4_102_444_800_000)] | Annotated[datetime, Meta(tz=True)]
+
+
+class Refusal(NamedTuple):
+    """Why a client's frame is not done: `code` is one of the contract's, `symbols` those that are unknown."""
+
+    id: Id
+    code: str
+    message: str
+    symbols: list[str] | None = None
+
+
+class _Frame(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    action: str
+    id: Id = None
+
+
+class Subscribe(_Frame, kw_only=True):
+    """Asks for the last prices of symbols, and for each change."""
+
+    channel: str
+    symbols: Symbols
+    venue: Venue | None = None
+    interval_ms: int = 1_000
+    since: Moment | None = None
+
+    @property
+    def interval_in_force(self) -> int:
+        """Milliseconds between frames: what was asked for, within the limits."""
+        return min(max(self.interval_ms, FASTEST_MS), SLOWEST_MS)
+
+
+class SubscribeCandles(Subscribe, kw_only=True):
+    """Asks for candles of one interval."""
+
+    interval: Interval
+
+    @property
+    def since_ms(self) -> int | None:
+        """From when closed candles are asked for too, Unix ms."""
+        return int(self.since.timestamp() * 1000) if isinstance(self.since, datetime) else self.since
+
+
+class Unsubscribe(_Frame, kw_only=True):
+    """Ends the subscriptions of a channel: all, or those of some symbols."""
+
+    channel: str
+    symbols: Symbols | None = None
+    venue: Venue | None = None
+    interval: Interval | None = None
+
+
+class Resync(_Frame):
+    """Asks for everything again."""
+
+
+class Ping(_Frame):
+    """A sign of life."""
+
+
+type Action = Subscribe | SubscribeCandles | Unsubscribe | Resync | Ping
+
+_ACTIONS: Final[Mapping[tuple[Any, Any], type[Action]]] = {
+    ("subscribe", "ticks"): Subscribe,
+    ("subscribe", "candles"): SubscribeCandles,
+    ("unsubscribe", "ticks"): Unsubscribe,
+    ("unsubscribe", "candles"): Unsubscribe,
+    ("resync", None): Resync,
+    ("ping", None): Ping,
+}
+_PRIVATE: Final = ("alerts", "portfolio")
+
+
+def parse(text: str | bytes) -> Action | Refusal:
+    """What a client's frame asks for, or why it cannot be read."""
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    try:
+        frame = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return Refusal(None, "bad_request", "the frame is not JSON")
+    if not isinstance(frame, dict):
+        return Refusal(None, "bad_request", "the frame is not a JSON object")
+    id_ = frame.get("id")
+    if not _is_id(id_):
+        return Refusal(None, "bad_request", "id: a string of at most 64 characters, or a whole number")
+    action, channel = frame.get("action"), frame.get("channel")
+    if action in ("subscribe", "unsubscribe"):
+        if channel in _PRIVATE:
+            return Refusal(id_, "unauthorized", f"the channel {channel} asks for a ticket")
+    else:
+        channel = None
+    if not isinstance(action, str) or not isinstance(channel, str | None) or (action, channel) not in _ACTIONS:
+        where = "" if channel is None else " for this channel"
+        return Refusal(id_, "bad_request", f"no such action{where}: subscribe and unsubscribe (ticks, candles), resync, ping")
+    return _converted(frame, _ACTIONS[action, channel], id_)
+
+
+def _is_id(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, int):
+        return abs(value) < 2**53
+    return value is None or (isinstance(value, str) and len(value) <= 64)
+
+
+def _converted(frame: dict[str, Any], kind: type[Action], id_: Id) -> Action | Refusal:
+    since = frame.get("since")
+    if isinstance(since, str) and len(since) == len("2026-11-22"):
+        frame["since"] = f"{since}T00:00:00Z"
+    symbols = frame.get("symbols")
+    if isinstance(symbols, list) and len(symbols) > SYMBOLS:
+        return Refusal(id_, "limit", f"at most {SYMBOLS} symbols a connection")
+    try:
+        return msgspec.convert(frame, kind)
+    except msgspec.ValidationError as error:
+        return Refusal(id_, "bad_request", str(error))
+
+
+def chosen(action: Subscribe, tracked: Iterable[Series]) -> dict[str, Series] | Refusal:
+    """The series that each symbol asked for stands for, in the order asked, each once."""
+    tracked = list(tracked)
+    known = frozenset(tracked)
+    found: dict[str, Series] = {}
+    unknown = []
+    for symbol in dict.fromkeys(action.symbols):
+        series = Series(action.venue, symbol) if action.venue else reference(symbol, tracked)
+        if series is None or series not in known:
+            unknown.append(symbol)
+        else:
+            found[symbol] = series
+    if unknown:
+        return Refusal(action.id, "unknown_symbol", "no such symbol" if not action.venue else "not traded there", unknown)
+    return found
+
+
+class Entry(msgspec.Struct, array_like=True, frozen=True):
+    """One symbol of a channel: its series and lane, and a candle's interval (empty for ticks).
+
+    `shown` is the lane's version in its snapshot, `added` the connection's version that holds it first.
+    """
+
+    series: str
+    lane: int
+    interval: str
+    shown: int
+    added: int
+
+
+class Channel(msgspec.Struct, array_like=True):
+    """A connection's subscriptions to one channel, by symbol, and the ms between its frames."""
+
+    interval_ms: int
+    entries: dict[str, Entry] = {}
+
+
+class Connection(msgspec.Struct):
+    """A WebSocket client: since when it is connected and when it was last heard of (Unix ms), and its channels."""
+
+    id: str
+    address: str
+    opened_at: int
+    active_at: int
+    version: int = 0
+    channels: dict[str, Channel] = {}
+
+    def entries(self) -> list[tuple[str, Entry]]:
+        """Each entry with its channel's name."""
+        return [(name, entry) for name, channel in self.channels.items() for entry in channel.entries.values()]
+
+    def takes(self, symbols: Iterable[str]) -> bool:
+        """Whether the limit lets it subscribe to these symbols too."""
+        held = {symbol for channel in self.channels.values() for symbol in channel.entries}
+        return len(held.union(symbols)) <= SYMBOLS
+
+    def subscribe(self, action: Subscribe, entries: Mapping[str, Entry]) -> None:
+        """Adds entries by symbol; a symbol's earlier one in the channel gives way, and so does the channel's pace."""
+        channel = self.channels.setdefault(action.channel, Channel(action.interval_in_force))
+        channel.interval_ms = action.interval_in_force
+        for symbol, entry in entries.items():
+            channel.entries[symbol] = msgspec.structs.replace(entry, added=self.version + 1)
+
+    def unsubscribe(self, action: Unsubscribe) -> list[str]:
+        """Removes what the action names; returns the symbols that were subscribed to."""
+        channel = self.channels.get(action.channel, Channel(0))
+        ended = [
+            symbol
+            for symbol, entry in channel.entries.items()
+            if (action.symbols is None or symbol in action.symbols)
+            and action.venue in (None, Series.parse(entry.series).venue)
+            and action.interval in (None, entry.interval)
+        ]
+        for symbol in ended:
+            del channel.entries[symbol]
+        if not channel.entries:
+            self.channels.pop(action.channel, None)
+        return ended
+
+    def show(self, versions: Mapping[int, int]) -> None:
+        """Notes that all it is subscribed to was shown anew, from lanes of these versions."""
+        for channel in self.channels.values():
+            for symbol, entry in channel.entries.items():
+                shown = versions.get(entry.lane, entry.shown)
+                channel.entries[symbol] = msgspec.structs.replace(entry, shown=shown, added=self.version + 1)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(dict[str, Channel])
+
+
+def encode(channels: Mapping[str, Channel]) -> bytes:
+    """A connection's channels as bytes."""
+    return _encoder.encode(channels)
+
+
+def decode(data: bytes) -> dict[str, Channel]:
+    """The channels that `encode` packed."""
+    return _decoder.decode(data)

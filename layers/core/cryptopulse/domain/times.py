@@ -1,0 +1,46 @@
+"""Moments as requests and answers write them."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_END = 253_402_300_800_000
+"""The year 10000."""
+_UNIX = re.compile(r"[0-9]{1,15}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(_DAY.pattern + r"[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+
+
+class Time(int):
+    """A moment that a request names, in Unix milliseconds."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Time":
+        """The moment in RFC 3339 with any offset, as a day (its 00:00 UTC), or in Unix milliseconds.
+
+        Raises:
+            ValueError: It is none, or not in the years 1970 to 9999.
+        """
+        # An offset's + that a client forgot to escape arrives as a space.
+        time = _read(re.sub(r" (?=[0-9]{2}:[0-9]{2}$)", "+", text))
+        if time is None or not 0 <= time < _END:
+            raise ValueError("Expected a time from 1970 on: RFC 3339, a date, or Unix milliseconds")
+        return cls(time)
+
+
+def _read(text: str) -> int | None:
+    if _UNIX.fullmatch(text):
+        return int(text)
+    if not (_DAY.fullmatch(text) or _MOMENT.fullmatch(text)):
+        return None
+    try:
+        moment = datetime.fromisoformat(text.upper())
+    except ValueError:
+        return None
+    return (moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH) // _MILLISECOND
+
+
+def rfc3339(time: int) -> str:
+    """Unix milliseconds as `2026-11-22T06:31:00.000Z`."""
+    return f"{datetime.fromtimestamp(time / 1000, UTC):%Y-%m-%dT%H:%M:%S}.{time % 1000:03}Z"
