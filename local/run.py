@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import fcntl
+import json
 import os
 import signal
 import sys
@@ -21,7 +22,7 @@ from local.backfill import backfill
 from local.cloud import Cloud, forget_aws_account, host_environment
 from local.endpoints import HOME, Endpoints
 from local.feeds import Feeds
-from local.processes import ProblemError, Processes, require_free_port
+from local.processes import ProblemError, Processes, require_free_port, write_atomically
 
 FIRST_PORT = 4566
 FIRST_PRICES_S = 90
@@ -85,6 +86,7 @@ class Run:
         with self._step("Waiting for the first prices"):
             self._await_prices(there.health)
         endpoints.write(self._home, there)
+        self._write_sam_variables(outputs, parameters)
         self._purger.start()
         return there, chosen
 
@@ -124,6 +126,20 @@ class Run:
                     return
             time.sleep(0.5)
         self._console.print(f"  [yellow]none yet after {FIRST_PRICES_S} s; {health} tells why")
+
+    def _write_sam_variables(self, outputs: dict[str, str], parameters: dict[str, str]) -> None:
+        """For `sam local --env-vars`: what points its containers at this cloud (docs/operations.md)."""
+        variables = {
+            "AWS_ENDPOINT_URL": self.cloud.origin,
+            "MARKET_TABLE": outputs["MarketTable"],
+            "CONNECTIONS_TABLE": outputs["ConnectionsTable"],
+            "STREAM_NAME": outputs["StreamName"],
+            "FEEDS": parameters["Feeds"],
+        }
+        urls = {"BinanceUrl": "BINANCE_URL", "CoinbaseUrl": "COINBASE_URL"}
+        variables |= {urls[name]: value for name, value in parameters.items() if name in urls}
+        text = json.dumps({"Parameters": variables}, indent=2).replace("127.0.0.1", "host.docker.internal")
+        write_atomically(self._home / "sam-local.json", text + "\n")
 
     def _purge_logs(self) -> None:
         while not self._stopping.wait(PURGE_EVERY_S):

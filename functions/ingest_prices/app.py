@@ -11,9 +11,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse import wiring
 from cryptopulse.domain.candles import MINUTE
-from cryptopulse.domain.lanes import Lane, SeriesState
+from cryptopulse.domain.lanes import SeriesState
 from cryptopulse.domain.polling import Span, closed, records, spans
-from cryptopulse.domain.series import Series, lane_of
+from cryptopulse.domain.series import Series
 from cryptopulse.domain.ticks import Candles
 from cryptopulse.domain.venues import Product, Session, VenueState, followed
 from cryptopulse.feeds.feed import Feed
@@ -26,7 +26,8 @@ PORTION = 20
 CATCH_UP = 100
 """Calls for older spans in one run: what is older still comes in the next minutes."""
 
-type Lanes = dict[int, Lane]
+type Known = dict[str, SeriesState]
+"""What the lanes know of the series, by name."""
 
 
 class Polled(NamedTuple):
@@ -45,8 +46,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     settings, market, feeds = wiring.settings(), wiring.market(), wiring.feeds()
     before = market.series()
     lanes = market.lanes(range(settings.LANES))
+    known = {name: state for lane in lanes.values() for name, state in lane.series.items()}
     with ThreadPoolExecutor(len(feeds)) as threads:
-        polls = list(threads.map(lambda feed: _poll(feed, before, lanes, deadline), feeds))
+        polls = list(threads.map(lambda feed: _poll(feed, before, known, deadline), feeds))
     polled = {feed.name: poll for feed, poll in zip(feeds, polls, strict=True)}
     listings = {venue: poll.products for venue, poll in polled.items()}
     series = followed(settings.assets, settings.quotes, listings, before)
@@ -60,7 +62,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     return {venue: poll.ticks for venue, poll in polled.items()}
 
 
-def _poll(feed: Feed, before: list[Series], lanes: Lanes, deadline: int) -> Polled:
+def _poll(feed: Feed, before: list[Series], known: Known, deadline: int) -> Polled:
     venues, settings = wiring.venues(), wiring.settings()
     state = venues.state(feed.name, feed.url)
     leave_alone = state.until > wiring.now()
@@ -72,21 +74,21 @@ def _poll(feed: Feed, before: list[Series], lanes: Lanes, deadline: int) -> Poll
     names = {product.symbol: product for product in products or ()}
     mine = followed(settings.assets, settings.quotes, {feed.name: products}, before)
     asked = {series: names[series.symbol] for series in mine if series.symbol in names}
-    quotes, candles = _ask_all(feed, session, asked, lanes, deadline)
+    quotes, candles = _ask_all(feed, session, asked, known, deadline)
     state = state.after(session, wiring.now(), priced=quotes > 0)
     venues.save(feed.name, state)
     return Polled(products, state, quotes + candles, dict(session.failures))
 
 
 def _ask_all(
-    feed: Feed, session: Session, products: dict[Series, Product], lanes: Lanes, deadline: int
+    feed: Feed, session: Session, products: dict[Series, Product], known: Known, deadline: int
 ) -> tuple[int, int]:
     """Asks for quotes, recent candles, then older ones, and publishes what comes; counts the quotes and candles."""
     now = session.ask(feed.time)
     if now is None:
         return 0, 0
     end = closed(now, MINUTE)
-    stream, lane_count = wiring.stream(), wiring.settings().LANES
+    stream, lanes = wiring.stream(), wiring.settings().LANES
 
     def ask[Answer](call: Callable[[], Answer]) -> Answer | None:
         return session.ask(call) if wiring.now() < deadline else None
@@ -95,7 +97,7 @@ def _ask_all(
     quotes = [quote for batch in batches for quote in ask(partial(feed.quotes, batch)) or ()]
     wanted = {}
     for series in products:
-        state = lanes[lane_of(series, lane_count)].series.get(str(series), SeriesState())
+        state = known.get(str(series), SeriesState())
         wanted[series] = spans(end, state.known_to, state.repairs, feed.page)
 
     def candles(calls: Iterable[tuple[Series, Span]]) -> list[Candles]:
@@ -103,13 +105,13 @@ def _ask_all(
         return [each for each in told if each is not None and each.start < each.end]
 
     fresh = candles((series, first) for series, (first, *_) in wanted.items())
-    stream.publish(records(feed.name, lane_count, [*quotes, *fresh], end))
+    stream.publish(records(feed.name, lanes, [*quotes, *fresh], end))
     older = [(series, span) for series, (_, *rest) in wanted.items() for span in rest]
     older.sort(key=lambda call: -call[1].end)
     count = sum(len(each.bars) for each in fresh)
     for portion in batched(older[:CATCH_UP], PORTION, strict=False):
         found = candles(portion)
-        stream.publish(records(feed.name, lane_count, found, end))
+        stream.publish(records(feed.name, lanes, found, end))
         count += sum(len(each.bars) for each in found)
     return len(quotes), count
 

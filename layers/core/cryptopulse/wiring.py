@@ -3,10 +3,15 @@
 import time
 from functools import cache
 
-from cryptopulse.aws.client import Account, Client
+from cryptopulse.aws.client import Account, Client, Endpoint
+from cryptopulse.aws.connections import Connections
+from cryptopulse.aws.doorbells import Doorbells
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.market import Market
+from cryptopulse.aws.prices import Prices
 from cryptopulse.aws.sigv4 import Credentials
+from cryptopulse.aws.sockets import Sockets
+from cryptopulse.aws.stream import Stream
 from cryptopulse.settings import Settings
 from cryptopulse.settings import settings as _settings
 
@@ -31,6 +36,31 @@ def account() -> Account:
 @cache
 def market() -> Market:
     return Market(Table(Client("dynamodb", account()), settings().MARKET_TABLE))
+
+
+@cache
+def prices() -> Prices:
+    return Prices(market(), settings().LANES)
+
+
+@cache
+def stream() -> Stream:
+    return Stream(Client("kinesis", account()), settings().STREAM_NAME, settings().LANES)
+
+
+@cache
+def connections() -> Connections:
+    return Connections(Table(Client("dynamodb", account()), settings().CONNECTIONS_TABLE), settings().CONNECTION_SHARDS)
+
+
+@cache
+def sockets() -> Sockets:
+    return Sockets(Endpoint(settings().MANAGEMENT_URL, "execute-api", account()))
+
+
+@cache
+def doorbells() -> Doorbells:
+    return Doorbells(stream(), connections())
 
 
 def clear() -> None:

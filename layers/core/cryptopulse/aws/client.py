@@ -1,7 +1,7 @@
 """A thin client for AWS's JSON services, over keep-alive connections.
 
 boto3 spends 390 ms of CPU before its first answer and 330 µs on each call; the functions that users wait for cannot.
-See docs/decisions/002-thin-aws-client.md.
+See docs/decisions/001-thin-aws-client.md.
 """
 
 import http.client

@@ -17,6 +17,18 @@ ATTEMPTS: Final = 8
 HASHES: Final = 2**128
 
 
+def entry(partition: str, share: int, shares: int, data: bytes) -> dict[str, Any]:
+    """A record of PutRecords.
+
+    Few keys, hashed, may share a shard: each is put into the middle of its own share (0 to `shares` - 1) of the hashes.
+    """
+    return {
+        "Data": b64encode(data).decode(),
+        "PartitionKey": partition,
+        "ExplicitHashKey": str((2 * share + 1) * HASHES // (2 * shares)),
+    }
+
+
 class Stream:
     """Publishes to one Kinesis stream.
 
@@ -48,31 +60,31 @@ class Stream:
         for record in records:
             data = encode(record)
             if batch and (len(batch) == RECORDS or size + len(data) > BYTES):
-                self._put(batch)
+                self.put(batch)
                 batch, size = [], 0
             batch.append(self._entry(record.lane, data))
             size += len(data)
             count += 1
         if batch:
-            self._put(batch)
+            self.put(batch)
         return count
 
     def _entry(self, lane: int, data: bytes) -> dict[str, Any]:
-        # Few keys, hashed, may share a shard: each lane is put into the middle of its own share of the hashes.
-        return {
-            "Data": b64encode(data).decode(),
-            "PartitionKey": f"lane#{lane}",
-            "ExplicitHashKey": str((2 * lane + 1) * HASHES // (2 * self._lanes)),
-        }
+        return entry(f"lane#{lane}", lane, self._lanes, data)
 
-    def _put(self, entries: list[dict[str, Any]]) -> None:
+    def put(self, entries: list[dict[str, Any]]) -> None:
+        """Puts up to 500 entries; those that are refused again, with full jitter.
+
+        Raises:
+            ThrottledError, ServiceError: As `publish`.
+        """
         for attempt in range(ATTEMPTS):
             answer = self._client.call("PutRecords", {"StreamName": self._name, "Records": entries})
             results = zip(entries, answer["Records"], strict=True)
-            refused = [(entry, result) for entry, result in results if "ErrorCode" in result]
+            refused = [(each, result) for each, result in results if "ErrorCode" in result]
             if not refused:
                 return
-            entries = [entry for entry, _ in refused]
+            entries = [each for each, _ in refused]
             if attempt < ATTEMPTS - 1:
                 self._sleep(random.uniform(0, min(2.0, 0.1 * 2**attempt)))
         raise ThrottledError(refused[0][1]["ErrorCode"], f"PutRecords: {len(entries)} records refused")

@@ -208,9 +208,11 @@ class Shard:
                 if not versions:
                     continue
                 block = rows(Series.parse(series), length, min(versions), max(versions) + length)
-            self._mark(series, interval, block, versions, end)
+            self._mark(series, interval, block, versions, end, self.state.seen.get(lane.number, 0))
 
-    def _mark(self, series: str, interval: str, block: Block, versions: Mapping[int, int], end: int) -> None:
+    def _mark(
+        self, series: str, interval: str, block: Block, versions: Mapping[int, int], end: int, seen: int
+    ) -> None:
         marks = self.state.candles.setdefault(series, {}).setdefault(interval, {})
         complete = {row.start: row.complete for row in block.rows()}
         for row in block.shown():
@@ -221,13 +223,8 @@ class Shard:
             known = marks.get(start)
             if known is None or (known.row, known.closed, known.complete) != told:
                 # What changed before the last look was sent to all but those who came since: beat 0 is theirs.
-                series_lane_seen = self._seen(series)
-                beat = self.state.beat if versions[start] > series_lane_seen else 0
+                beat = self.state.beat if versions[start] > seen else 0
                 marks[start] = Candle(*told, versions[start], beat)
-
-    def _seen(self, series: str) -> int:
-        lane = next(lane for lane, wanted in self._wanted.items() if series in wanted)
-        return self.state.seen.get(lane, 0)
 
     # --- what goes out ---
 

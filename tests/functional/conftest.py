@@ -1,0 +1,86 @@
+"""What the functional tests share: the simulated exchanges, and what the stream holds."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+import uvicorn
+
+from cryptopulse import wiring
+from cryptopulse.domain.ticks import Record, decode
+from local.simulator.app import make_app
+
+type Streamed = Callable[[], list[Record]]
+
+
+class Exchanges:
+    """The simulator, and how to disturb it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def disturb(self, *faults: dict[str, Any]) -> None:
+        """Puts these faults in force, and no others."""
+        httpx.put(
+            f"{self.url}/admin/faults", json=[{"rate": 1, "seconds": 600} | fault for fault in faults]
+        ).raise_for_status()
+
+    def candles(self, venue: str, symbol: str, interval: str, start: int, end: int) -> list[list[Any]]:
+        """The truth."""
+        query: dict[str, str | int] = {
+            "venue": venue,
+            "symbol": symbol,
+            "interval": interval,
+            "start": start,
+            "end": end,
+        }
+        told: list[list[Any]] = (
+            httpx.get(f"{self.url}/admin/candles", params=query).raise_for_status().json()["candles"]
+        )
+        return told
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[Exchanges]:
+    app = make_app(seed=7, clock=lambda: time.time_ns() // 1000, hold_seconds=2)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", access_log=False, lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    host, port = server.servers[0].sockets[0].getsockname()
+    yield Exchanges(f"http://{host}:{port}")
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def exchanges(aws: boto3.Session, simulator: Exchanges, monkeypatch: pytest.MonkeyPatch) -> Iterator[Exchanges]:
+    """The simulated exchanges, without faults, as the functions' feeds."""
+    monkeypatch.setenv("BINANCE_URL", f"{simulator.url}/binance")
+    monkeypatch.setenv("COINBASE_URL", f"{simulator.url}/coinbase")
+    wiring.clear()
+    simulator.disturb()
+    yield simulator
+    simulator.disturb()
+
+
+@pytest.fixture
+def streamed(aws: boto3.Session) -> Streamed:
+    """Reads the records put on the stream since it was last called."""
+    kinesis = aws.client("kinesis")
+    (shard,) = kinesis.describe_stream(StreamName="Stream")["StreamDescription"]["Shards"]
+    place = kinesis.get_shard_iterator(StreamName="Stream", ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")
+    following = place["ShardIterator"]
+
+    def read() -> list[Record]:
+        nonlocal following
+        answer = kinesis.get_records(ShardIterator=following)
+        following = answer["NextShardIterator"]
+        return [decode(record["Data"]) for record in answer["Records"]]
+
+    return read
