@@ -26,6 +26,7 @@ from local.processes import ProblemError, Processes, require_free_port, write_at
 
 FIRST_PORT = 4566
 FIRST_PRICES_S = 90
+HISTORY_PATIENCE_S = 20
 PURGE_EVERY_S = 60
 
 
@@ -75,7 +76,9 @@ class Run:
             with self._step("Deploying"):
                 self.cloud.deploy(parameters)
         with self._step("Fetching history"):
-            backfill(self.cloud, self._console, {"quick": True})
+            missing = backfill(self.cloud, self._console, {"quick": True}, HISTORY_PATIENCE_S)
+        if missing:
+            self._console.print(f"  [yellow]not all of it yet, it is fetched further every minute: {missing}")
         outputs = self.cloud.outputs()
         there = Endpoints(
             http=outputs["HttpUrl"],

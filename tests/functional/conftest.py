@@ -61,6 +61,7 @@ def simulator() -> Iterator[Exchanges]:
 @pytest.fixture
 def exchanges(aws: boto3.Session, simulator: Exchanges, monkeypatch: pytest.MonkeyPatch) -> Iterator[Exchanges]:
     """The simulated exchanges, without faults, as the functions' feeds."""
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "CryptoPulse")
     monkeypatch.setenv("BINANCE_URL", f"{simulator.url}/binance")
     monkeypatch.setenv("COINBASE_URL", f"{simulator.url}/coinbase")
     wiring.clear()

@@ -1,4 +1,4 @@
-"""What every API function does alike: routing, errors as problem+json, conditional requests, request ids, a log line."""
+"""What every API function does alike: routes, errors as problem+json, conditional requests, a line in the log."""
 
 import re
 import time

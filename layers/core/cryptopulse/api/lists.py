@@ -23,7 +23,7 @@ class Paged(Struct, kw_only=True, forbid_unknown_fields=True):
     cursor: Annotated[str, Meta(description="`next_cursor` of the page before, all else unchanged")] | UnsetType = UNSET
 
 
-def page[Item](items: Sequence[Item], path: str, query: Paged) -> Page[Item]:
+def paged[Item](items: Sequence[Item], path: str, query: Paged) -> Page[Item]:
     """The page of the items that a request asks for.
 
     Raises:

@@ -1,10 +1,10 @@
 """The Connections table: WebSocket clients, what they are subscribed to, and how far each shard's fan-out is.
 
-| pk        | sk          | holds                                                                                     |
-| --------- | ----------- | ----------------------------------------------------------------------------------------- |
-| `SHARD#0` | `HEAD`      | `version`: rises after each change of a connection; `clients`: whether there may be any; `owner`: the process whose fan-out wrote last |
-| `SHARD#0` | `STATE`     | the fan-out's state, packed                                                               |
-| `SHARD#0` | `CONN#<id>` | a connection and its subscriptions                                                        |
+| pk        | sk          | holds                                                                                |
+| --------- | ----------- | ------------------------------------------------------------------------------------ |
+| `SHARD#0` | `HEAD`      | `version` of its connections, `clients`: may there be any, `owner` of its state      |
+| `SHARD#0` | `STATE`     | how far its fan-out is, packed                                                       |
+| `SHARD#0` | `CONN#<id>` | a connection and its subscriptions                                                   |
 
 A connection's item is written before its shard's head: who sees the head's new version sees the item. Should a crash
 come between the two, a fan-out that has not read the connections for a minute reads them anyway.

@@ -108,7 +108,7 @@ class Prices:
     # --- the last day ---
 
     def _days(self, places: Places, start: int, now: int) -> dict[Series, Block]:
-        """Rows from `start` on: packed minutes to the next hour, packed hours, the minutes above them, open ones too."""
+        """Rows from `start` on: packed minutes to the next hour, packed hours, then minutes, the open ones too."""
         ends = {series: _packed_end(lane, now) for series, lane in places.items()}
         self._load_packed({s: end for s, end in ends.items() if self._packed.get(s, ())[:2] != (start, end)}, start)
         return {

@@ -78,7 +78,7 @@ class Sockets:
         frames = list(frames)
         if len(frames) == 1:
             return [self._deliver(*frames[0], end)]
-        return list(self._threads.map(lambda each: self._deliver(*each, end), frames))
+        return list(self._threads.map(lambda each: self._deliver(each[0], each[1], end), frames))
 
     def close(self, connection: str) -> None:
         """Ends a connection, if it is still there.

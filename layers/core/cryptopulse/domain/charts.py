@@ -1,16 +1,25 @@
 """A chart: which rows of a series a request shows, and whether there are more."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from itertools import compress
-from typing import Final, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
-from cryptopulse.domain.candles import EMPTY, HOUR, MINUTE, STORED, Block, floor, joined
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from cryptopulse.domain.candles import EMPTY, HOUR, INTERVALS, MINUTE, STORED, Block, floor, joined
+from cryptopulse.domain.lanes import Lane
+from cryptopulse.domain.series import Series
+from cryptopulse.domain.times import Time
+from cryptopulse.errors import InvalidError
 
 FIRST: Final = 1_230_940_800_000
 """The day of Bitcoin's first block, 2009-01-03: nothing is older."""
 SETTLED: Final = 2 * HOUR
 """Rows older than this many ms, known without a gap, do not change any more."""
+SETTLED_KEPT: Final = 86_400
+REPAIRED: Final = 60
+"""Seconds to keep a page that is settled, and one whose gaps may be filled any minute."""
 WIDER: Final = 4
 """Where a span has too few rows, the next one read is so many times as long."""
 
@@ -18,67 +27,142 @@ type Read = Callable[[int, int], Block]
 """Reads the rows of an interval with `start` <= row.start < `end`, both aligned to it."""
 
 
+class ChartQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which candles to show."""
+
+    venue: Annotated[str, Meta(description="`binance` or `coinbase`; without it the reference")] | UnsetType = UNSET
+    interval: Literal["1m", "5m", "15m", "1h", "4h", "1d"] = "1h"
+    start: Annotated[Time, Meta(description="Without `end`: the first rows from here on")] | UnsetType = UNSET
+    end: Annotated[Time, Meta(description="The last rows before this; now, if left out")] | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=5000, description="Rows in a page")] = 500
+    open: Annotated[bool, Meta(description="Whether the open candle may be the last row")] = True
+    cursor: Annotated[str, Meta(description="`next_cursor` of the page before, all else unchanged")] | UnsetType = UNSET
+
+
+class Candles(Struct, kw_only=True):
+    """Candles of one series."""
+
+    symbol: str
+    venue: str
+    interval: str
+    candles: Annotated[
+        list[tuple[int, float, float, float, float, float]],
+        Meta(description="[time in Unix ms, open, high, low, close, volume], oldest first"),
+    ]
+    last_open: Annotated[bool, Meta(description="The last row is the open candle")]
+    incomplete: Annotated[list[int], Meta(description="Times of rows with a known gap")]
+    next_cursor: Annotated[
+        str | None,
+        Meta(description="With `start` and no `end` newer rows follow, else older ones; null on the last page"),
+    ]
+
+
 class Chart(NamedTuple):
-    """The rows of one page, empty ones among them: those known between its first shown row and its end."""
+    """The rows of one page with `start` <= row.start < `end`, empty ones among them."""
 
     rows: Block
-    has_more: bool
-    """Whether there are rows beyond: older ones, or newer ones where the page was read forward."""
+    start: int
+    end: int
+    next: int | None
+    """Where the next page begins, or for older rows ends; None if there is none."""
 
-    @property
-    def shown(self) -> Block:
-        """The rows that clients see."""
-        return _traded(self.rows)
-
-    @property
-    def incomplete(self) -> list[int]:
-        """The starts of shown rows with a known gap."""
-        shown = self.shown
-        return [start for start, complete in zip(shown.starts, shown.columns[-1], strict=True) if not complete]
-
-    def is_settled(self, interval: int, end: int, now: int) -> bool:
-        """Whether the page up to `end` will not change: old, and every row known and complete."""
-        starts = self.rows.starts
-        if not starts or end > now - SETTLED:
-            return False
-        return len(starts) == (end - starts[0]) // interval and all(self.rows.columns[-1])
+    def is_whole(self, interval: int) -> bool:
+        """Whether every row is known, and complete."""
+        return len(self.rows.starts) == (self.end - self.start) // interval and all(self.rows.columns[-1])
 
 
-def last_rows(read: Read, interval: int, start: int, end: int, limit: int) -> Chart:
-    """The last `limit` rows before `end`, none before `start`.
+def chart(read: Read, query: ChartQuery, kept: tuple[int, int], position: int | None = None) -> Chart:
+    """The page that a request asks for.
 
     Args:
         read: Reads rows.
-        interval: In ms.
-        start: Aligned, Unix ms.
-        end: Aligned, Unix ms.
-        limit: At least 1.
+        query: The request.
+        kept: The first row there can be, and the end of the last one; both aligned, Unix ms.
+        position: Where to go on: `next` of the page before.
+
+    Raises:
+        InvalidError: It starts after its end.
     """
+    interval, (low, high) = INTERVALS[query.interval], kept
+    if query.start is not UNSET:
+        if query.end is not UNSET and query.start >= query.end:
+            raise InvalidError("start", "Expected a time before end")
+        low = max(low, ceiling(query.start, interval))
+    if query.end is not UNSET:
+        high = min(high, ceiling(query.end, interval))
+    if query.start is not UNSET and query.end is UNSET:
+        return _first_rows(read, interval, query.limit, max(low, position or low), high)
+    return _last_rows(read, interval, query.limit, low, min(high, position or high))
+
+
+def _last_rows(read: Read, interval: int, limit: int, start: int, end: int) -> Chart:
     rows, at, span = EMPTY, end, (limit + 1) * interval
     while at > start and _count(rows) <= limit:
         until, at = at, max(start, _block_start(interval, at - span))
         rows = joined(read(at, until), rows)
         span *= WIDER
     starts = _traded(rows).starts
-    has_more = len(starts) > limit
-    return Chart(rows.between(starts[-limit], end) if has_more else rows, has_more)
+    if len(starts) <= limit:
+        return Chart(rows, start, end, None)
+    return Chart(rows.between(starts[-limit], end), starts[-limit], end, starts[-limit])
 
 
-def first_rows(read: Read, interval: int, start: int, end: int, limit: int) -> Chart:
-    """The first `limit` rows from `start` on, none at or after `end`; arguments as for `last_rows`."""
+def _first_rows(read: Read, interval: int, limit: int, start: int, end: int) -> Chart:
     rows, at, span = EMPTY, start, (limit + 1) * interval
     while at < end and _count(rows) <= limit:
         since, at = at, min(end, _block_start(interval, at + span - 1, blocks=1))
         rows = joined(rows, read(since, at))
         span *= WIDER
     starts = _traded(rows).starts
-    has_more = len(starts) > limit
-    return Chart(rows.between(start, starts[limit]) if has_more else rows, has_more)
+    if len(starts) <= limit:
+        return Chart(rows, start, end, None)
+    return Chart(rows.between(start, starts[limit]), start, starts[limit], starts[limit])
+
+
+def open_from(lane: Lane, series: Series, interval: int, now: int) -> int:
+    """The first row (its start, Unix ms) not closed yet: it ends beyond the venue's clock, or has an open minute."""
+    state = lane.series.get(str(series))
+    clock = min(now, lane.clocks.get(series.venue, now))
+    return floor(min([clock, *(state.open if state else ())]), interval)
+
+
+def oldest(interval: int, now: int, kept: Mapping[int, int]) -> int:
+    """The oldest row kept; `kept` says how long (ms) those of a stored step are, others are for ever."""
+    step = _step(interval)
+    return ceiling(now - kept[step], interval) if step in kept else FIRST
 
 
 def ceiling(time: int, interval: int) -> int:
     """The first start of an interval that is not before `time`."""
     return time + -time % interval
+
+
+def candles(query: ChartQuery, series: Series, page: Chart, opened: int, next_cursor: str | None) -> Candles:
+    """A page as clients see it; rows from `opened` on are open."""
+    shown = _traded(page.rows)
+    return Candles(
+        symbol=series.symbol,
+        venue=series.venue,
+        interval=query.interval,
+        candles=shown.shown(),
+        last_open=bool(shown.starts) and shown.starts[-1] >= opened,
+        incomplete=[start for start, complete in zip(shown.starts, shown.columns[-1], strict=True) if not complete],
+        next_cursor=next_cursor,
+    )
+
+
+def max_age(page: Chart, interval: int, opened: int, now: int) -> int:
+    """For how many seconds a page will stay as it is; rows from `opened` on are open."""
+    if page.rows.starts and page.rows.starts[-1] >= opened:
+        return 1
+    next_close = -(-(floor(now, interval) + interval - now) // 1000)
+    if not page.is_whole(interval):
+        return min(REPAIRED, next_close)
+    return SETTLED_KEPT if page.end <= now - SETTLED else next_close
+
+
+def _step(interval: int) -> int:
+    return max(stored for stored in STORED if interval % stored == 0)
 
 
 def _traded(block: Block) -> Block:
@@ -94,8 +178,8 @@ def _count(block: Block) -> int:
 
 
 def _block_start(interval: int, time: int, blocks: int = 0) -> int:
-    """The start of the stored block that holds `time`, or of so many after it: whole blocks are read, and decoded once."""
-    step = max(stored for stored in STORED if interval % stored == 0)
+    """The start of the stored block that holds `time`, or of so many after it: each block is read and decoded once."""
+    step = _step(interval)
     if step == MINUTE:
         return floor(time, HOUR) + blocks * HOUR
     moment = datetime.fromtimestamp(max(time, 0) / 1000, UTC)

@@ -17,7 +17,7 @@ from cryptopulse.domain.candles import INTERVALS, MINUTE, Block, floor, joined
 from cryptopulse.domain.folding import GRACE, KEPT
 from cryptopulse.domain.lanes import Lane, Minute
 from cryptopulse.domain.series import Series
-from cryptopulse.domain.subscriptions import IDLE_AFTER, MAX_AGE, Connection, Entry
+from cryptopulse.domain.subscriptions import IDLE_AFTER, MAX_AGE, Connection
 
 BACK_OFF: Final = 2_000
 """Milliseconds until a connection that did not take a frame is tried again."""
@@ -184,9 +184,7 @@ class Shard:
                 self._absorb_candles(lane, series, spans, minutes, rows)
         self.state.seen[lane.number] = max(lane.version, self.state.seen.get(lane.number, 0))
 
-    def _absorb_candles(
-        self, lane: Lane, series: str, intervals: set[str], minutes: list[Minute], rows: Rows
-    ) -> None:
+    def _absorb_candles(self, lane: Lane, series: str, intervals: set[str], minutes: list[Minute], rows: Rows) -> None:
         since = self._since(lane.number)
         changed = {minute.start: minute.rows[series] for minute in minutes if series in minute.rows}
         changed = {start: row for start, row in (lane.series[series].open | changed).items() if row.changed > since}
@@ -210,9 +208,7 @@ class Shard:
                 block = rows(Series.parse(series), length, min(versions), max(versions) + length)
             self._mark(series, interval, block, versions, end, self.state.seen.get(lane.number, 0))
 
-    def _mark(
-        self, series: str, interval: str, block: Block, versions: Mapping[int, int], end: int, seen: int
-    ) -> None:
+    def _mark(self, series: str, interval: str, block: Block, versions: Mapping[int, int], end: int, seen: int) -> None:
         marks = self.state.candles.setdefault(series, {}).setdefault(interval, {})
         complete = {row.start: row.complete for row in block.rows()}
         for row in block.shown():

@@ -30,7 +30,7 @@ class VenueHealth(Struct):
     status: Annotated[
         Status,
         Meta(
-            description="`degraded`: late (3 minutes), failing, or with gaps to fill; `down`: no price younger than 5 minutes"
+            description="`degraded`: late (3 minutes), failing, or with gaps; `down`: no price younger than 5 minutes"
         ),
     ]
     age_seconds: Annotated[float | None, Meta(description="Of its newest price; null where there is none")]

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cryptopulse.domain.candles import DAY, HOUR, MINUTE, Block, floor
 from cryptopulse.domain.series import VENUES, Series, reference
-from cryptopulse.domain.times import rfc3339
+from cryptopulse.domain.times import Time, rfc3339
 from cryptopulse.errors import NotFoundError
 
 STALE: Final = 5 * MINUTE
@@ -18,6 +18,18 @@ SPARKS: Final = 24
 RATE: Final = "USDT-USD"
 """What an X-USD that nobody trades is converted by."""
 PERCENT_DIGITS: Final = 4
+
+
+At = Annotated[Time, Meta(description="Ask for the close of the minute, else hour, else day that holds this time")]
+Sparkline = Annotated[bool, Meta(description="Add 24 hourly closes; not with `at`")]
+
+
+class PriceQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which price to show."""
+
+    venue: Annotated[str, Meta(description="`binance` or `coinbase`; without it the reference")] | UnsetType = UNSET
+    at: At | UnsetType = UNSET
+    sparkline: Sparkline = False
 
 
 class Price(Struct, kw_only=True):
@@ -30,7 +42,7 @@ class Price(Struct, kw_only=True):
     time: Annotated[
         str | None,
         Meta(
-            description="When it was the price, RFC 3339; of a conversion the older of both; with `at` the end of the candle",
+            description="When it was the price; of a conversion the older of both; with `at` the end of the candle",
             extra_json_schema={"format": "date-time"},
         ),
     ]

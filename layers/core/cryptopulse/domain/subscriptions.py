@@ -118,7 +118,9 @@ def parse(text: str | bytes) -> Action | Refusal:
         channel = None
     if not isinstance(action, str) or not isinstance(channel, str | None) or (action, channel) not in _ACTIONS:
         where = "" if channel is None else " for this channel"
-        return Refusal(id_, "bad_request", f"no such action{where}: subscribe and unsubscribe (ticks, candles), resync, ping")
+        return Refusal(
+            id_, "bad_request", f"no such action{where}: subscribe and unsubscribe (ticks, candles), resync, ping"
+        )
     return _converted(frame, _ACTIONS[action, channel], id_)
 
 
@@ -156,7 +158,9 @@ def chosen(action: Subscribe, tracked: Iterable[Series]) -> dict[str, Series] | 
         else:
             found[symbol] = series
     if unknown:
-        return Refusal(action.id, "unknown_symbol", "no such symbol" if not action.venue else "not traded there", unknown)
+        return Refusal(
+            action.id, "unknown_symbol", "no such symbol" if not action.venue else "not traded there", unknown
+        )
     return found
 
 

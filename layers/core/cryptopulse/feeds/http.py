@@ -2,6 +2,7 @@
 
 import re
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
@@ -135,6 +136,7 @@ class Http:
             self._client = httpx.Client(
                 base_url=self._url, headers={"User-Agent": AGENT}, timeout=TIMEOUT, transport=self._transport
             )
+            weakref.finalize(self, self._client.close)
         self.session.calls += 1
         try:
             response = self._client.get(path, params=params)

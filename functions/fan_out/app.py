@@ -1,0 +1,152 @@
+"""Sends WebSocket clients what changed, conflated to what each of them is owed, whenever a doorbell rings."""
+
+import time
+from base64 import b64decode
+from collections.abc import Mapping
+from functools import cache, partial
+from secrets import token_hex
+from typing import Any, NamedTuple
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cryptopulse import wiring
+from cryptopulse.aws.doorbells import read
+from cryptopulse.domain import frames
+from cryptopulse.domain.fanning import Shard, State
+from cryptopulse.domain.subscriptions import Connection
+from cryptopulse.errors import GoneError, ThrottledError, UnreadableError
+from cryptopulse.telemetry import entrypoint, logger
+
+LONGEST_WAIT = {"aws": 1_000, "local": 300}
+"""Milliseconds to wait for who may not be sent to yet: a doorbell may not come soon. The local cloud's consumers share
+one thread."""
+REREAD_AFTER = 60_000
+"""Milliseconds after which connections are read again though their version did not move."""
+RESERVE = 5_000
+"""Milliseconds before the time limit after which nothing more is sent."""
+
+
+class Memory(NamedTuple):
+    """A shard as this process left it: its state, its connections, the head's version and when (Unix ms) these hold."""
+
+    state: State
+    connections: Mapping[str, Connection]
+    version: int
+    read_at: int
+
+
+_memory: dict[int, Memory] = {}
+
+
+@cache
+def _owner() -> str:
+    """This process's name."""
+    return token_hex(8)
+
+
+@entrypoint
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    deadline = wiring.now() + context.get_remaining_time_in_millis() - RESERVE
+    rung, unreadable = _read(event["Records"])
+    remembered = {number: _recall(number) for number in rung}
+    shards = {number: Shard(memory.state, memory.connections) for number, memory in remembered.items()}
+    _look(shards, rung)
+    sent = _send(shards, deadline)
+    due = min((first for shard in shards.values() if (first := shard.next_due()) is not None), default=None)
+    if due is not None and due <= min(wiring.now() + LONGEST_WAIT[wiring.settings().CLOUD], deadline):
+        time.sleep(max(0, due - wiring.now()) / 1000)
+        sent += _send(shards, deadline)
+    for number, shard in shards.items():
+        _close(shard)
+        _record(number, shard, remembered[number])
+    connections = sum(len(shard.connections) for shard in shards.values())
+    logger.info("fanned out", shards=sorted(shards), unreadable=unreadable, connections=connections, frames=sent)
+
+
+def _read(records: list[dict[str, Any]]) -> tuple[dict[int, dict[int, int]], int]:
+    """The highest version of each lane by shard, and how many doorbells could not be read."""
+    rung: dict[int, dict[int, int]] = {}
+    unreadable = 0
+    for record in records:
+        kinesis = record["kinesis"]
+        try:
+            shard, versions = read(
+                kinesis["partitionKey"], b64decode(kinesis["data"]), wiring.settings().CONNECTION_SHARDS
+            )
+        except UnreadableError as error:
+            logger.error("unreadable doorbell", sequence=kinesis["sequenceNumber"], reason=str(error))
+            unreadable += 1
+            continue
+        known = rung.setdefault(shard, {})
+        known.update({lane: max(version, known.get(lane, 0)) for lane, version in versions.items()})
+    return rung, unreadable
+
+
+def _recall(number: int) -> Memory:
+    """The shard from memory, if this process wrote it last, else as it is stored; connections as they are now."""
+    connections, now = wiring.connections(), wiring.now()
+    memory = _memory.pop(number, None)
+    head = connections.head(number)
+    if memory is None or head.owner != _owner():
+        connections.own(number, _owner())
+        memory = Memory(connections.state(number), {}, -1, 0)
+    if memory.version != head.version or now - memory.read_at >= REREAD_AFTER:
+        memory = Memory(memory.state, connections.all(number, now), head.version, now)
+    return memory
+
+
+def _look(shards: Mapping[int, Shard], rung: Mapping[int, Mapping[int, int]]) -> None:
+    """Reads the lanes that moved on and marks what changed in them."""
+    market, now = wiring.market(), wiring.now()
+    wanted = {number: shard.lanes(rung[number]) for number, shard in shards.items()}
+    lanes = market.lanes(set().union(*wanted.values()), consistent=True)
+    for number, shard in shards.items():
+        for lane in (lanes[each] for each in sorted(wanted[number]) if each in lanes):
+            minutes = market.minutes_at(lane.number, shard.minutes(lane, now), consistent=True)
+            shard.absorb(lane, minutes, partial(market.candles, lane, now=now))
+
+
+def _send(shards: Mapping[int, Shard], deadline: int) -> int:
+    """Sends who may be sent to what they are owed; returns how many frames were taken."""
+    sent = 0
+    for shard in shards.values():
+        posts = shard.posts(wiring.now())
+        flat = [(post.connection, [frame for _, frame in post.frames]) for post in posts]
+        deliveries = wiring.sockets().deliver(flat, max(0, deadline - wiring.now()) / 1000) if flat else []
+        for post, delivery in zip(posts, deliveries, strict=True):
+            sent += delivery.taken
+            if delivery.gone:
+                wiring.connections().remove(post.connection)
+                shard.forget(post.connection)
+            else:
+                shard.settle(post, delivery.taken, wiring.now())
+    return sent
+
+
+def _close(shard: Shard) -> None:
+    """Says good-bye to connections that are idle or too old."""
+    connections, sockets, now = wiring.connections(), wiring.sockets(), wiring.now()
+    for remembered, _ in shard.ending(now):
+        if current := connections.find(remembered.id, now):  # it may have been heard of since it was read
+            remembered.active_at = current.active_at
+    for connection, reason in shard.ending(now):
+        try:
+            sockets.post(connection.id, frames.bye(reason))
+            sockets.close(connection.id)
+        except ThrottledError:
+            continue  # until the next doorbell
+        except GoneError:
+            pass
+        connections.remove(connection.id)
+        shard.forget(connection.id)
+
+
+def _record(number: int, shard: Shard, memory: Memory) -> None:
+    """Keeps the shard's state for the next doorbell."""
+    connections = wiring.connections()
+    shard.prune()
+    if shard.changed:
+        connections.record(number, shard.state)
+    if not shard.connections:
+        connections.rest(number, memory.version)
+    _memory[number] = Memory(shard.state, shard.connections, memory.version, memory.read_at)

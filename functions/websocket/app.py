@@ -1,0 +1,161 @@
+"""What WebSocket clients say: they come, subscribe, ask for everything again, and go."""
+
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cryptopulse import wiring
+from cryptopulse.domain import frames
+from cryptopulse.domain.lanes import Lane
+from cryptopulse.domain.series import lane_of
+from cryptopulse.domain.snapshots import snapshots
+from cryptopulse.domain.subscriptions import (
+    SYMBOLS,
+    Action,
+    Connection,
+    Entry,
+    Ping,
+    Refusal,
+    Resync,
+    Subscribe,
+    SubscribeCandles,
+    Unsubscribe,
+    chosen,
+    parse,
+)
+from cryptopulse.errors import CryptoPulseError, GoneError
+from cryptopulse.telemetry import entrypoint, logger
+
+OK = {"statusCode": 200}
+
+
+@entrypoint
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    request = event["requestContext"]
+    kind, id_ = request["eventType"], request["connectionId"]
+    if kind == "CONNECT":
+        return _connect(event)
+    try:
+        if kind == "MESSAGE":
+            _answer(event)
+        else:
+            wiring.connections().remove(id_)
+            logger.info("left", connection=id_, code=request.get("disconnectStatusCode"))
+    except GoneError:
+        logger.info("gone", connection=id_)
+        wiring.connections().remove(id_)
+    except CryptoPulseError:
+        logger.exception("not answered", connection=id_)  # an exception's text would reach the client
+    return OK
+
+
+def _connect(event: Mapping[str, Any]) -> dict[str, int]:
+    if "ticket" in (event.get("queryStringParameters") or {}):
+        logger.info("refused", reason="ticket")  # none is issued yet, so none is good
+        return {"statusCode": 401}
+    connection = _newcomer(event["requestContext"], wiring.now())
+    wiring.connections().open(connection)
+    logger.info("connected", connection=connection.id, address=connection.address)
+    return OK
+
+
+def _newcomer(request: Mapping[str, Any], opened_at: int) -> Connection:
+    return Connection(request["connectionId"], request["identity"]["sourceIp"], opened_at, wiring.now())
+
+
+def _answer(event: Mapping[str, Any]) -> None:
+    request, now = event["requestContext"], wiring.now()
+    connections = wiring.connections()
+    connection = connections.find(request["connectionId"], now)
+    if connection is None:  # its $connect was lost, but it speaks: it is there
+        connection = _newcomer(request, min(request["connectedAt"], now))
+        connections.open(connection)
+    connections.heard(connection, now)
+    action = parse(_text(event))
+    refusal = _do(connection, action, now) if not isinstance(action, Refusal) else action
+    if refusal:
+        fields = {"code": refusal.code, "message": refusal.message, "symbols": refusal.symbols}
+        _send(connection, frames.answer("error", refusal.id, **fields))
+    done = refusal.code if refusal else type(action).__name__
+    logger.info("answered", connection=connection.id, frame=done)
+
+
+def _do(connection: Connection, action: Action, now: int) -> Refusal | None:
+    match action:
+        case Subscribe():
+            return _subscribe(connection, action, now)
+        case Unsubscribe():
+            _unsubscribe(connection, action, now)
+        case Resync():
+            _resync(connection, action, now)
+        case Ping():
+            _send(connection, frames.answer("pong", action.id, time=frames.rfc3339(now)))
+    return None
+
+
+def _unsubscribe(connection: Connection, action: Unsubscribe, now: int) -> None:
+    ended: list[str] = []
+
+    def end(current: Connection) -> None:
+        ended[:] = current.unsubscribe(action)
+
+    wiring.connections().change(connection, end, now)
+    _send(connection, frames.answer("unsubscribed", action.id, channel=action.channel, symbols=ended))
+
+
+def _text(event: Mapping[str, Any]) -> str | bytes:
+    body = event.get("body") or ""
+    return b64decode(body) if event.get("isBase64Encoded") else body
+
+
+def _send(connection: Connection, *sent: bytes) -> None:
+    for frame in sent:
+        wiring.sockets().send(connection.id, frame)
+
+
+def _subscribe(connection: Connection, action: Subscribe, now: int) -> Refusal | None:
+    """Answers, shows, and only then writes the subscription: nothing can overtake the snapshot."""
+    market, lane_count = wiring.market(), wiring.settings().LANES
+    found = chosen(action, market.series())
+    if isinstance(found, Refusal):
+        return found
+    if not connection.takes(found):
+        return Refusal(action.id, "limit", f"at most {SYMBOLS} symbols a connection")
+    interval = action.interval if isinstance(action, SubscribeCandles) else None
+    places = {symbol: lane_of(series, lane_count) for symbol, series in found.items()}
+    lanes = _lanes(places.values())
+    entries = {
+        symbol: Entry(str(series), places[symbol], interval or "", lanes[places[symbol]].version, 0)
+        for symbol, series in found.items()
+    }
+    in_force = {"symbols": list(found), "interval_ms": action.interval_in_force, "interval": interval}
+    _send(connection, frames.answer("subscribed", action.id, channel=action.channel, **in_force))
+    since = action.since_ms if isinstance(action, SubscribeCandles) else None
+    _send(connection, *snapshots(action.channel, entries.values(), lanes, market.candles, now, since))
+    wiring.connections().change(connection, lambda current: current.subscribe(action, entries), now)
+    _ring(connection, lanes)
+    return None
+
+
+def _resync(connection: Connection, action: Resync, now: int) -> None:
+    lanes = _lanes(entry.lane for _, entry in connection.entries())
+    _send(connection, frames.answer("resynced", action.id))
+    for name, channel in connection.channels.items():
+        _send(connection, *snapshots(name, channel.entries.values(), lanes, wiring.market().candles, now))
+    wiring.connections().change(connection, lambda current: current.show(_versions(lanes)), now)
+    _ring(connection, lanes)
+
+
+def _lanes(numbers: Iterable[int]) -> dict[int, Lane]:
+    numbers = set(numbers)
+    return {number: Lane(number) for number in numbers} | wiring.market().lanes(numbers, consistent=True)
+
+
+def _ring(connection: Connection, lanes: Mapping[int, Lane]) -> None:
+    wiring.doorbells().ring(_versions(lanes), [wiring.connections().shard_of(connection.id)])
+
+
+def _versions(lanes: Mapping[int, Lane]) -> dict[int, int]:
+    return {number: lane.version for number, lane in lanes.items()}
