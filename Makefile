@@ -3,14 +3,14 @@ SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
-check bench: export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core
+check openapi bench: export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core
 
 # The environment is ready when the stamp of exactly these requirements is there, and its Python still runs.
 READY := .venv/ready-$(shell cat requirements/dev.txt | cksum | cut -d ' ' -f 1)
 $(shell .venv/bin/python -c '' 2>/dev/null || rm -f .venv/ready-*)
 VERSION = $(shell git describe --always --dirty --tags 2>/dev/null || echo unversioned)
 
-.PHONY: help env run test check format bench smoke backfill build build-aws build-host deploy lock clean reset
+.PHONY: help env run test check openapi format bench smoke backfill build build-aws build-host deploy lock clean reset
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -22,8 +22,8 @@ $(READY):
 
 env: $(READY) ## The environment: .venv, pinned
 
-run: $(READY) ## The whole system on this machine  (PORT=4566 FEEDS=auto|live|simulated)
-	@PORT=$(PORT) FEEDS=$(FEEDS) python -m local.run
+run: $(READY) ## The whole system on this machine  (PORT=4566 FEEDS=auto|live|simulated ASSETS=BTC,ETH)
+	@PORT="$(PORT)" FEEDS="$(FEEDS)" ASSETS="$(ASSETS)" python -m local.run
 
 smoke: $(READY) ## The user's journey against what `make run` runs
 	@python -m local.smoke
@@ -39,8 +39,12 @@ check: $(READY) ## Format, lint, types, import contracts, templates
 	ruff check .
 	mypy
 	lint-imports
+	python -m local.openapi --check
 	sam validate --lint
 	python -m pytest -q tests/template
+
+openapi: $(READY) ## The OpenAPI document, from the routes
+	@python -m local.openapi
 
 format: $(READY) ## Formats the code
 	ruff format .

@@ -15,6 +15,14 @@ from threading import Thread
 import boto3
 
 REGION = "us-east-1"
+MOTO = """
+import sys, uvicorn
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from uvicorn.middleware.wsgi import WSGIMiddleware
+cloud = WSGIMiddleware(DomainDispatcherApplication(create_backend_app))
+uvicorn.run(cloud, host="127.0.0.1", port=int(sys.argv[1]), log_level="error")
+"""
+"""moto behind a server that keeps connections, as AWS does; moto's own closes each."""
 
 
 def free_port() -> int:
@@ -46,7 +54,7 @@ def cloud() -> Iterator[dict[str, str]]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     moto = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        [sys.executable, "-W", "ignore", "-c", MOTO, str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

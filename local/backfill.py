@@ -48,14 +48,13 @@ def backfill(cloud: Cloud, console: Console, request: dict[str, Any], patience: 
     Raises:
         ProblemError: It failed.
     """
-    function = cloud.outputs()["BackfillFunction"]
     event = json.dumps(request | {"max_seconds": PIECE_S}).encode()
     columns = (TextColumn("  history {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
         done, moved = -1, time.monotonic()
         while True:
-            answer = msgspec.json.decode(cloud.invoke(function, event), type=Answer)
+            answer = msgspec.json.decode(cloud.invoke("Backfill", event), type=Answer)
             progress.update(task, completed=answer.done, total=answer.total, description=answer.message)
             if answer.done >= answer.total:
                 return ""

@@ -176,13 +176,18 @@ class Cloud:
                     if stream["creationTime"] < oldest:
                         logs.delete_log_stream(logGroupName=name, logStreamName=stream["logStreamName"])
 
-    def invoke(self, function: str, payload: bytes) -> bytes:
+    def invoke(self, function: str, payload: bytes = b"{}") -> bytes:
         """Calls a function and waits for its answer.
+
+        Args:
+            function: Its logical id.
+            payload: The event, as JSON.
 
         Raises:
             ProblemError: It failed.
         """
-        answer = boto3.client("lambda", **self._access).invoke(FunctionName=function, Payload=payload)
+        name = self._physical_id(function)
+        answer = boto3.client("lambda", **self._access).invoke(FunctionName=name, Payload=payload)
         body = answer["Payload"].read()
         if "FunctionError" in answer:
             raise ProblemError(f"{function} failed: {body.decode()}")
@@ -202,15 +207,22 @@ class Cloud:
                 return None
             raise
 
+    def _physical_id(self, logical_id: str) -> str:
+        cloudformation = boto3.client("cloudformation", **self._access)
+        resource = cloudformation.describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)
+        return resource["StackResourceDetail"]["PhysicalResourceId"]
+
     def _complete(self, parameters: Parameters) -> dict[str, str]:
+        # All of them, the defaults too: a parameter left out would keep the value of the last deployment.
+        defaults = {name: str(parameter["Default"]) for name, parameter in template.load()["Parameters"].items()}
         architecture = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
-        return {
+        own = {
             "Cloud": "local",
             "Architecture": architecture,
             "Version": f"local-{_fingerprint()}",
             "Origin": self.origin,
-            **parameters,
         }
+        return defaults | own | dict(parameters)
 
     def _sam(self, *arguments: str) -> None:
         env = host_environment() | {
@@ -234,10 +246,9 @@ class Cloud:
 
     def _expire_items(self) -> None:
         """Switches on the tables' TTL, which the emulator's CloudFormation leaves out, and looks whether it took."""
-        stack, tables = boto3.client("cloudformation", **self._access), boto3.client("dynamodb", **self._access)
+        tables = boto3.client("dynamodb", **self._access)
         for name, properties in template.resources("AWS::DynamoDB::Table").items():
-            resource = stack.describe_stack_resource(StackName=STACK, LogicalResourceId=name)["StackResourceDetail"]
-            table = resource["PhysicalResourceId"]
+            table = self._physical_id(name)
             if tables.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"] != "ENABLED":
                 tables.update_time_to_live(
                     TableName=table, TimeToLiveSpecification=properties["TimeToLiveSpecification"]

@@ -25,7 +25,7 @@ from local.feeds import Feeds
 from local.processes import ProblemError, Processes, require_free_port, write_atomically
 
 FIRST_PORT = 4566
-FIRST_PRICES_S = 90
+FIRST_PRICES_S = 60
 HISTORY_PATIENCE_S = 20
 PURGE_EVERY_S = 60
 
@@ -49,8 +49,12 @@ class Run:
         self._stopping = threading.Event()
         self._purger = threading.Thread(target=self._purge_logs)
 
-    def start(self, choice: feeds.Choice) -> tuple[Endpoints, Feeds]:
+    def start(self, choice: feeds.Choice, assets: str) -> tuple[Endpoints, Feeds]:
         """All steps until prices flow.
+
+        Args:
+            choice: Whose prices.
+            assets: Codes to follow, comma-separated; the template's own if empty.
 
         Raises:
             ProblemError: A step failed.
@@ -63,7 +67,7 @@ class Run:
             chosen = feeds.choose(choice)
         if chosen.note:
             self._console.print(f"  [bold yellow]{chosen.note}")
-        parameters: dict[str, str] = {"Feeds": chosen.kind}
+        parameters: dict[str, str] = {"Feeds": chosen.kind} | ({"Assets": assets} if assets else {})
         if chosen.kind == "simulated":
             with self._step("Starting the simulated exchanges"):
                 self._start_simulator()
@@ -87,7 +91,8 @@ class Run:
             simulator=self._simulator if chosen.kind == "simulated" else None,
         )
         with self._step("Waiting for the first prices"):
-            self._await_prices(there.health)
+            self.cloud.invoke("IngestPrices")
+            self._await_prices(there)
         endpoints.write(self._home, there)
         self._write_sam_variables(outputs, parameters)
         self._purger.start()
@@ -120,15 +125,15 @@ class Run:
             time.sleep(0.1)
         raise ProblemError(f"the simulator did not come up: {self.processes.log('simulator')}")
 
-    def _await_prices(self, health: str) -> None:
+    def _await_prices(self, there: Endpoints) -> None:
         deadline = time.monotonic() + FIRST_PRICES_S
         while time.monotonic() < deadline:
             self.processes.check()
-            with suppress(httpx.TransportError):
-                if httpx.get(health, timeout=30, trust_env=False).is_success:
-                    return
+            health = httpx.get(there.health, timeout=30, trust_env=False)
+            if health.is_success and _has_prices(there):
+                return
             time.sleep(0.5)
-        self._console.print(f"  [yellow]none yet after {FIRST_PRICES_S} s; {health} tells why")
+        self._console.print(f"  [yellow]none yet after {FIRST_PRICES_S} s; {there.health} tells why")
 
     def _write_sam_variables(self, outputs: dict[str, str], parameters: dict[str, str]) -> None:
         """For `sam local --env-vars`: what points its containers at this cloud (docs/operations.md)."""
@@ -168,16 +173,16 @@ def main() -> int:
         home.mkdir(parents=True, exist_ok=True)
         choice, port = feeds.parse(os.environ.get("FEEDS", "")), _port(os.environ.get("PORT", ""))
         with _only_run(home):
-            return _run(Run(home, port, console), choice, console)
+            return _run(Run(home, port, console), choice, os.environ.get("ASSETS", ""), console)
     except ProblemError as problem:
         console.print(f"[red]✗[/] {problem}")
         return 1
 
 
-def _run(run: Run, choice: feeds.Choice, console: Console) -> int:
+def _run(run: Run, choice: feeds.Choice, assets: str, console: Console) -> int:
     began = time.monotonic()
     try:
-        there, chosen = run.start(choice)
+        there, chosen = run.start(choice, assets)
         console.print(
             f"\nUp in {time.monotonic() - began:.0f} s: [bold]{there.http}/docs[/]  Ctrl-C stops, and keeps the data.\n"
         )
@@ -205,6 +210,11 @@ def _hang_up(*_: object) -> None:
     os.dup2(nowhere, sys.stdout.fileno())
     os.dup2(nowhere, sys.stderr.fileno())
     os.kill(os.getpid(), signal.SIGINT)
+
+
+def _has_prices(there: Endpoints) -> bool:
+    answer = httpx.get(f"{there.http}/prices", timeout=30, trust_env=False)
+    return answer.is_success and any(item["price"] is not None for item in answer.json()["items"])
 
 
 def _port(word: str) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 from rich.console import Console
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from local.endpoints import HOME, Endpoints, read
@@ -182,8 +183,11 @@ def main() -> int:
         for line in journey(read(parser.parse_args().home)):
             console.print(f"✓ {line}")
             seen += 1
-    except (ProblemError, WrongError, httpx.TransportError, OSError) as error:
+    except (ProblemError, WrongError) as error:
         console.print(f"✗ {error}")
+        return 1
+    except (httpx.HTTPError, WebSocketException, LookupError, OSError, ValueError) as error:
+        console.print(f"✗ after that: {error!r}")
         return 1
     finally:
         console.print(f"figure smoke.steps {seen}")

@@ -117,7 +117,7 @@ def _run(job: Job, known: list[Series], deadline: int) -> dict[str, Any]:
     answer = _answer(job, series, "; ".join(venue.trouble for venue in venues if venue.trouble))
     if job.is_everything and series and answer["done"] == answer["total"]:
         wiring.venues().finish(_plan_name(series), answer["total"])
-    logger.info("backfilled", pages=dict(zip(listings, counts, strict=True)), **answer)
+    logger.info("backfilled", pages=dict(zip(listings, counts, strict=True)), answer=answer)
     return answer
 
 
@@ -128,7 +128,7 @@ def _rows() -> dict[str, int]:
 def _wanted(job: Job, series: list[Series]) -> list[Series]:
     if job.assets is None:
         return series
-    if strange := set(job.assets) - {each.base for each in series}:
+    if strange := set(job.assets) - {each.base for each in series} - set(wiring.settings().assets):
         raise InvalidError("assets", f"not followed: {', '.join(sorted(strange))}")
     return [each for each in series if each.base in job.assets]
 

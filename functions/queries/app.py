@@ -11,7 +11,7 @@ from cryptopulse import wiring
 from cryptopulse.api import docs
 from cryptopulse.api.app import Answer, Api
 from cryptopulse.api.cursors import Cursors
-from cryptopulse.api.deps import Market, Now, Prices, Symbol, Tracked, parameters
+from cryptopulse.api.deps import Now, Prices, Symbol, Tracked, parameters
 from cryptopulse.api.lists import Page, Paged, paged
 from cryptopulse.aws.market import KEPT
 from cryptopulse.domain import charts, health
@@ -19,9 +19,7 @@ from cryptopulse.domain.candles import INTERVALS, Block, floor
 from cryptopulse.domain.charts import Candles, ChartQuery
 from cryptopulse.domain.coins import Coin, coins
 from cryptopulse.domain.health import Checks, Health, Store
-from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.prices import At, Price, PriceQuery, Quoted, Sparkline, dollar_symbols, find, quoted
-from cryptopulse.domain.series import lane_of
 from cryptopulse.domain.times import rfc3339
 from cryptopulse.errors import InvalidError, ServiceError
 from cryptopulse.telemetry import entrypoint, logger
@@ -84,7 +82,7 @@ def _prices(asked: list[Quoted], query: PriceQuery | PricesQuery, prices: Prices
 
 @api.get("/candles/<symbol>", tags=["Market data"])
 def read_candles(
-    symbol: Symbol, query: Annotated[ChartQuery, parameters(ChartQuery)], market: Market, tracked: Tracked, now: Now
+    symbol: Symbol, query: Annotated[ChartQuery, parameters(ChartQuery)], prices: Prices, tracked: Tracked, now: Now
 ) -> Answer[Candles]:
     """Candles of one series, oldest first, aligned to UTC.
 
@@ -92,8 +90,7 @@ def read_candles(
     absent. Minutes are kept for 30 days, hours for two years, days for ever; other intervals are made of them.
     """
     series = find(symbol, None if query.venue is UNSET else query.venue, tracked)
-    number, interval = lane_of(series, wiring.settings().LANES), INTERVALS[query.interval]
-    lane = market.lanes([number]).get(number) or Lane(number)
+    market, lane, interval = wiring.market(), prices.lanes([series], now)[series], INTERVALS[query.interval]
     opened = charts.open_from(lane, series, interval, now)
     kept = charts.oldest(interval, now, KEPT), floor(now, interval) + interval if query.open else opened
     cursors = Cursors(wiring.settings().CURSOR_KEY, f"/candles/{symbol}", query)

@@ -38,17 +38,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     if kind == "CONNECT":
         return _connect(event)
     try:
-        if kind == "MESSAGE":
-            _answer(event)
-        else:
-            wiring.connections().remove(id_)
-            logger.info("left", connection=id_, code=request.get("disconnectStatusCode"))
-    except GoneError:
-        logger.info("gone", connection=id_)
-        wiring.connections().remove(id_)
+        _hear(event, gone=kind == "DISCONNECT")
     except CryptoPulseError:
         logger.exception("not answered", connection=id_)  # an exception's text would reach the client
     return OK
+
+
+def _hear(event: Mapping[str, Any], *, gone: bool) -> None:
+    connections, id_ = wiring.connections(), event["requestContext"]["connectionId"]
+    if not gone:
+        try:
+            return _answer(event)
+        except GoneError:
+            pass
+    connections.remove(id_)
+    logger.info("left", connection=id_)
+    return None
 
 
 def _connect(event: Mapping[str, Any]) -> dict[str, int]:
@@ -106,8 +111,13 @@ def _unsubscribe(connection: Connection, action: Unsubscribe, now: int) -> None:
 
 
 def _text(event: Mapping[str, Any]) -> str | bytes:
-    body = event.get("body") or ""
-    return b64decode(body) if event.get("isBase64Encoded") else body
+    body: str = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return body
+    try:
+        return b64decode(body)
+    except ValueError:
+        return b""
 
 
 def _send(connection: Connection, *sent: bytes) -> None:
@@ -140,11 +150,12 @@ def _subscribe(connection: Connection, action: Subscribe, now: int) -> Refusal |
 
 
 def _resync(connection: Connection, action: Resync, now: int) -> None:
-    lanes = _lanes(entry.lane for _, entry in connection.entries())
+    shown = {entry for _, entry in connection.entries()}
+    lanes = _lanes(entry.lane for entry in shown)
     _send(connection, frames.answer("resynced", action.id))
     for name, channel in connection.channels.items():
         _send(connection, *snapshots(name, channel.entries.values(), lanes, wiring.market().candles, now))
-    wiring.connections().change(connection, lambda current: current.show(_versions(lanes)), now)
+    wiring.connections().change(connection, lambda current: current.show(shown, _versions(lanes)), now)
     _ring(connection, lanes)
 
 

@@ -43,8 +43,8 @@ class System:
         return (self.home / "run.log").read_text()
 
     def start(self) -> Endpoints:
-        """Starts it with simulated exchanges, and waits until it says that it is up."""
-        environment = os.environ | {"PORT": str(self.port), "FEEDS": "simulated"}
+        """Starts it with simulated exchanges and two assets, and waits until it says that it is up."""
+        environment = os.environ | {"PORT": str(self.port), "FEEDS": "simulated", "ASSETS": "BTC,ETH"}
         with (self.home / "run.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "local.run", "--home", str(self.home)],

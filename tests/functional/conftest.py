@@ -12,7 +12,9 @@ import uvicorn
 
 from cryptopulse import wiring
 from cryptopulse.domain.ticks import Record, decode
+from cryptopulse.feeds import coinbase
 from local.simulator.app import make_app
+from local.simulator.limits import RateLimit
 
 type Streamed = Callable[[], list[Record]]
 
@@ -20,13 +22,19 @@ type Streamed = Callable[[], list[Record]]
 class Exchanges:
     """The simulator, and how to disturb it."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self) -> None:
+        self.url = ""
+        self.ahead = 0
+        """Seconds that their clock is ahead of ours."""
+
+    def clock(self) -> int:
+        """Their time in Unix microseconds."""
+        return time.time_ns() // 1000 + self.ahead * 1_000_000
 
     def disturb(self, *faults: dict[str, Any]) -> None:
         """Puts these faults in force, and no others."""
         httpx.put(
-            f"{self.url}/admin/faults", json=[{"rate": 1, "seconds": 600} | fault for fault in faults]
+            f"{self.url}/admin/faults", json=[{"rate": 1, "seconds": 10**6} | fault for fault in faults]
         ).raise_for_status()
 
     def candles(self, venue: str, symbol: str, interval: str, start: int, end: int) -> list[list[Any]]:
@@ -46,16 +54,21 @@ class Exchanges:
 
 @pytest.fixture(scope="session")
 def simulator() -> Iterator[Exchanges]:
-    app = make_app(seed=7, clock=lambda: time.time_ns() // 1000, hold_seconds=2)
+    """The simulated exchanges, which admit any number of requests: their limits are tried elsewhere."""
+    exchanges = Exchanges()
+    app = make_app(seed=7, clock=exchanges.clock, hold_seconds=2)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", access_log=False, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    host, port = server.servers[0].sockets[0].getsockname()
-    yield Exchanges(f"http://{host}:{port}")
-    server.should_exit = True
-    thread.join(10)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RateLimit, "admits", lambda *_: True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        host, port = server.servers[0].sockets[0].getsockname()
+        exchanges.url = f"http://{host}:{port}"
+        yield exchanges
+        server.should_exit = True
+        thread.join(10)
 
 
 @pytest.fixture
@@ -64,10 +77,13 @@ def exchanges(aws: boto3.Session, simulator: Exchanges, monkeypatch: pytest.Monk
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "CryptoPulse")
     monkeypatch.setenv("BINANCE_URL", f"{simulator.url}/binance")
     monkeypatch.setenv("COINBASE_URL", f"{simulator.url}/coinbase")
+    monkeypatch.setattr(coinbase, "SPACING", 1)
+    monkeypatch.setattr(coinbase.Coinbase, "page_time", 1)
     wiring.clear()
     simulator.disturb()
     yield simulator
     simulator.disturb()
+    simulator.ahead = 0
 
 
 @pytest.fixture

@@ -37,7 +37,8 @@ def test_all_that_is_wanted_is_asked_for_once_newest_first_in_whole_pages(
 
 
 def test_a_new_series_is_asked_for_its_last_five_minutes() -> None:
-    assert spans(NOON, 0, [], 300) == [Span(NOON - 5 * MINUTE, NOON)]
+    for end in (NOON, NOON + MINUTE):
+        assert spans(end, 0, [], 300) == [Span(end - 5 * MINUTE, end)]
 
 
 def test_a_hole_is_joined_with_the_last_five_minutes() -> None:

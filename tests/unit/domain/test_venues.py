@@ -48,6 +48,17 @@ def test_a_refusal_ends_a_session_at_once(kind: str) -> None:
     assert session(FeedDownError("no", kind=kind)).is_over
 
 
+def test_a_failure_that_the_feed_has_counted_is_not_counted_again() -> None:
+    one, error = Session(), FeedDownError("no")
+
+    def call() -> None:
+        one.failed(error)
+        raise error
+
+    one.ask(call)
+    assert dict(one.failures) == {"down": 1}
+
+
 def test_what_is_no_feeds_failure_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         Session().ask(lambda: 1 // 0)

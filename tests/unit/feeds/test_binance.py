@@ -76,6 +76,14 @@ def test_one_unknown_symbol_does_not_silence_the_others() -> None:
         binance.quotes([ETH])
 
 
+@pytest.mark.parametrize("body", [b'{"code":-1100,"msg":"Illegal characters"}', b"<html>"])
+def test_another_refusal_is_not_taken_for_an_unknown_symbol(body: bytes) -> None:
+    binance, exchange = feed(tickers=[httpx.Response(400, content=body)])
+    with pytest.raises(FeedDownError) as told:
+        binance.quotes([BTC, ETH])
+    assert (told.value.kind, len(exchange.requests)) == ("refused", 1)
+
+
 @pytest.mark.parametrize(
     "ticker",
     [
@@ -152,6 +160,7 @@ def test_rows_outside_the_span_are_dropped() -> None:
         kline(NOON - 2 * MINUTE, volume="-1.0"),
         kline(NOON - 2 * MINUTE, close="Infinity"),
         kline(NOON - 2 * MINUTE, close="ten"),
+        kline(NOON - 2 * MINUTE, volume="1e-30"),
         kline(NOON - 3 * MINUTE),
     ],
 )

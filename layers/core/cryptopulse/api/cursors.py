@@ -5,6 +5,7 @@ from base64 import b64decode, urlsafe_b64encode
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from cryptopulse.errors import InvalidError
 
@@ -23,9 +24,8 @@ class Cursors:
     """
 
     def __init__(self, key: str, path: str, query: msgspec.Struct) -> None:
-        values = {name: value for name, value in msgspec.structs.asdict(query).items() if name != "cursor"}
         self._key = key.encode()
-        self._scope = msgspec.msgpack.encode((path, values), enc_hook=int)
+        self._scope = msgspec.msgpack.encode((path, msgspec.structs.replace(query, cursor=UNSET)), enc_hook=int)
 
     def issue(self, position: int) -> str:
         """A cursor for a position."""

@@ -4,7 +4,6 @@ boto3 spends 390 ms of CPU before its first answer and 330 µs on each call; the
 See docs/decisions/001-thin-aws-client.md.
 """
 
-import http.client
 import json
 import random
 import socket
@@ -15,6 +14,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
+
+from httptools import HttpParserError, HttpResponseParser
 
 from cryptopulse.aws.sigv4 import Credentials, sign
 from cryptopulse.errors import ConditionError, ServiceError, ThrottledError
@@ -36,8 +37,6 @@ RETRIED_REASONS: Final = frozenset({"ProvisionedThroughputExceeded", "Throttling
 RETRIES: Final = 6
 TIMEOUT: Final = 5.0
 """Seconds to wait for a connection or an answer."""
-
-_STALE = (http.client.RemoteDisconnected, http.client.BadStatusLine, ConnectionError)
 
 
 @cache
@@ -71,6 +70,7 @@ class Endpoint:
         self.prefix = parts.path.rstrip("/")
         self._host = parts.netloc
         self._secure = parts.scheme == "https"
+        self._address = parts.hostname or "", parts.port or (443 if self._secure else 80)
         self._service = service
         self._account = account
         self._local = threading.local()
@@ -79,9 +79,9 @@ class Endpoint:
         """The status and body of a signed request; a connection gone stale is opened anew, once.
 
         Raises:
-            OSError, http.client.HTTPException: No answer came.
+            OSError: No answer came, or none that is HTTP.
         """
-        headers = sign(
+        signed = sign(
             method,
             self.prefix + path,
             {"host": self._host, **headers},
@@ -90,36 +90,69 @@ class Endpoint:
             region=self._account.region,
             credentials=self._account.credentials,
         )
-        fresh = getattr(self._local, "connection", None) is None
+        lines = [f"{method} {self.prefix}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in signed.items())]
+        request = "\r\n".join([*lines, f"content-length: {len(body)}", "\r\n"]).encode() + body
+        kept = hasattr(self._local, "socket")
         try:
-            return self._send(method, path, headers, body)
-        except _STALE:
+            return self._exchange(request)
+        except ConnectionError:
             self.close()
-            if fresh:
+            if not kept:
                 raise
-            return self._send(method, path, headers, body)
-        except (OSError, http.client.HTTPException):
+            return self._exchange(request)
+        except OSError:
             self.close()
             raise
 
     def close(self) -> None:
         """Closes this thread's connection."""
-        if connection := self._local.__dict__.pop("connection", None):
-            connection.close()
+        if kept := self._local.__dict__.pop("socket", None):
+            kept.close()
 
-    def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            if self._secure:
-                connection = http.client.HTTPSConnection(self._host, timeout=TIMEOUT, context=_tls())
-            else:
-                connection = http.client.HTTPConnection(self._host, timeout=TIMEOUT)
-            connection.connect()
-            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._local.connection = connection
-        connection.request(method, self.prefix + path, body, dict(headers))
-        response = connection.getresponse()
-        return response.status, response.read()
+    def _exchange(self, request: bytes) -> tuple[int, bytes]:
+        if not hasattr(self._local, "socket"):
+            self._local.socket = self._connect()
+        connection: socket.socket = self._local.socket
+        connection.sendall(request)
+        answer = _Answer()
+        while not answer.is_complete:
+            data = connection.recv(65_536)
+            if not data:
+                raise ConnectionResetError(f"{self._host} hung up")
+            answer.feed(data)
+        if not answer.keeps_alive:
+            self.close()
+        return answer.parser.get_status_code(), b"".join(answer.body)
+
+    def _connect(self) -> socket.socket:
+        connection = socket.create_connection(self._address, TIMEOUT)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return _tls().wrap_socket(connection, server_hostname=self._address[0]) if self._secure else connection
+
+
+class _Answer:
+    """An HTTP answer as it comes in."""
+
+    def __init__(self) -> None:
+        self.parser = HttpResponseParser(self)
+        self.body: list[bytes] = []
+        self.is_complete = False
+        self.keeps_alive = False
+
+    def feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except HttpParserError as error:
+            raise ConnectionAbortedError(f"no HTTP: {error}") from error
+
+    def on_headers_complete(self) -> None:
+        self.keeps_alive = self.parser.should_keep_alive()
+
+    def on_body(self, part: bytes) -> None:
+        self.body.append(part)
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
 
 
 class Client:
@@ -151,7 +184,7 @@ class Client:
         for attempt in range(RETRIES + 1):
             try:
                 status, answer = self.endpoint.request("POST", "/", headers, payload)
-            except (OSError, http.client.HTTPException) as failure:
+            except OSError as failure:
                 error: ServiceError = ThrottledError("NoAnswer", f"{operation}: {failure!r}")
             else:
                 if status == 200:

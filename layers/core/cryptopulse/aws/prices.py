@@ -13,7 +13,8 @@ from cryptopulse.domain.prices import Last, Price, Quoted
 from cryptopulse.domain.series import Series, lane_of
 
 SERIES_KEPT: Final = MINUTE
-"""How long (ms) the list of series is kept in process."""
+LANES_KEPT: Final = 1000
+"""How long (ms) the list of series and the lanes are kept in process: no longer than clients may keep an answer."""
 
 type Places = dict[Series, Lane]
 """Series and their lanes, as read just now."""
@@ -40,6 +41,7 @@ class Prices:
         self._market = market
         self._lanes = lanes
         self._series: tuple[int, list[Series]] = (0, [])
+        self._live: dict[int, tuple[int, Lane]] = {}
         self._packed: dict[Series, tuple[int, int, Block]] = {}
         self._recent: dict[int, _Recent] = {}
 
@@ -51,6 +53,14 @@ class Prices:
             self._series = (now, series)
         return series
 
+    def lanes(self, series: Iterable[Series], now: int) -> Places:
+        """The series' lanes, at most a second old."""
+        numbers = {each: lane_of(each, self._lanes) for each in series}
+        old = [number for number in set(numbers.values()) if now - self._live.get(number, (0, None))[0] >= LANES_KEPT]
+        read = self._market.lanes(old) if old else {}
+        self._live |= {number: (now, read.get(number) or Lane(number)) for number in old}
+        return {each: self._live[number][1] for each, number in numbers.items()}
+
     def now(self, asked: list[Quoted], now: int, *, with_sparkline: bool = False) -> list[Price]:
         """The symbols' prices and last 24 hours, in order.
 
@@ -59,7 +69,7 @@ class Prices:
             now: Unix ms.
             with_sparkline: Whether to add hourly closes.
         """
-        places = self._places(asked)
+        places = self.lanes((series for each in asked for series in each.needed), now)
         days = self._days(places, domain.day_start(now), now)
         found = []
         for each in asked:
@@ -81,7 +91,7 @@ class Prices:
         Returns:
             The prices, and whether they will stay as they are.
         """
-        places = self._places(asked)
+        places = self.lanes((series for each in asked for series in each.needed), now)
         closes: dict[Series, Last] = {}
         is_settled = at < now - SETTLED
         for step in (MINUTE, HOUR, DAY):
@@ -99,11 +109,6 @@ class Prices:
                 last = domain.converted_last(last, closes.get(each.rate))
             found.append(domain.price_at(each, last, at))
         return found, is_settled and len(closes) == len(places)
-
-    def _places(self, asked: Iterable[Quoted]) -> Places:
-        numbers = {each: lane_of(each, self._lanes) for quoted in asked for each in quoted.needed}
-        lanes = self._market.lanes(set(numbers.values()))
-        return {each: lanes.get(number) or Lane(number) for each, number in numbers.items()}
 
     # --- the last day ---
 

@@ -39,7 +39,7 @@ def spans(end: int, known_to: int, repairs: Iterable[tuple[int, int]], page: int
         repairs: Spans known to be missing before that.
         page: Minutes that one call answers.
     """
-    recent = end - (SECOND_LOOK if end // MINUTE % 5 == 1 else RECENT)
+    recent = end - (SECOND_LOOK if known_to and end // MINUTE % 5 == 1 else RECENT)
     oldest = end - KEPT
     newest = Span(max(oldest, min(known_to or recent, recent)), end)
     wanted = [Span(max(start, oldest), min(stop, end)) for start, stop in repairs]

@@ -1,6 +1,6 @@
 """What a client asks for on its WebSocket, and what its connection is subscribed to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -226,12 +226,13 @@ class Connection(msgspec.Struct):
             self.channels.pop(action.channel, None)
         return ended
 
-    def show(self, versions: Mapping[int, int]) -> None:
-        """Notes that all it is subscribed to was shown anew, from lanes of these versions."""
+    def show(self, shown: Collection[Entry], versions: Mapping[int, int]) -> None:
+        """Notes that those of its entries were shown anew, from lanes of these versions."""
         for channel in self.channels.values():
             for symbol, entry in channel.entries.items():
-                shown = versions.get(entry.lane, entry.shown)
-                channel.entries[symbol] = msgspec.structs.replace(entry, shown=shown, added=self.version + 1)
+                if entry in shown:
+                    version = versions[entry.lane]
+                    channel.entries[symbol] = msgspec.structs.replace(entry, shown=version, added=self.version + 1)
 
 
 _encoder = msgspec.msgpack.Encoder()
