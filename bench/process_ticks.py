@@ -70,8 +70,8 @@ def records(batch: list[Tick], lane: int) -> list[Record]:
     made = []
     for at in range(0, len(own), 100):
         groups: dict[Series, list[tuple[int, int, int, int]]] = defaultdict(list)
-        for series, *trade in own[at : at + 100]:
-            groups[series].append(tuple(trade))
+        for series, id_, price, size, time_ in own[at : at + 100]:
+            groups[series].append((id_, price, size, time_))
         messages = [Trades(series.symbol, 2, 8, trades) for series, trades in groups.items()]
         made.append(Record("binance", lane, [*messages, Clock(own[at : at + 100][-1][4])]))
     return made
@@ -88,7 +88,7 @@ def plain_event(batch: list[Tick]) -> str:
         for s, i, p, z, t in batch
     ]
     return json.dumps(
-        {"Records": [envelope(json.dumps(tick).encode(), n, tick["symbol"]) for n, tick in enumerate(data)]}
+        {"Records": [envelope(json.dumps(tick).encode(), n, str(tick["symbol"])) for n, tick in enumerate(data)]}
     )
 
 

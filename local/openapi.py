@@ -32,11 +32,8 @@ Binance for other quotes, the other venue where that one does not trade it.
 Nothing is silently clamped or ignored: a parameter out of range, unknown or malformed is 422 and named in `errors`. \
 Every GET answers HEAD too; market reads carry a strong `ETag` and `Cache-Control`, and `If-None-Match` gives 304. \
 Every answer carries `X-Request-Id`."""
-PROBLEMS = {
-    304: "Not changed since the answer whose ETag `If-None-Match` names",
-    404: "Unknown symbol or venue",
-    422: "A parameter is unknown, malformed or out of range",
-}
+FILES = {"/docs": {"text/html": {}}, "/openapi.json": {"application/json": {"schema": {"type": "object"}}}}
+"""What the routes that serve files answer."""
 
 
 def apis() -> list[Api]:
@@ -77,10 +74,14 @@ def _operation(route: Route, named: dict[Any, dict[str, Any]], components: dict[
     summary, _, description = (inspect.getdoc(function) or "").partition("\n")
     parameters = [*_path_parameters(route), *_query_parameters(route, named, components)]
     body = _body(route)
-    content = {"application/json": {"schema": named[body]}} if body else {"text/html": {}}
-    responses: dict[str, Any] = {"200": {"description": "OK", "content": content}}
-    for status in (304, 404, 422) if parameters else ():
-        responses[str(status)] = {"description": PROBLEMS[status], **(_problem(named) if status != 304 else {})}
+    content = {"application/json": {"schema": named[body]}} if body else FILES[route.openapi_path]
+    told = {200: {"description": "OK"}, **(route.responses or {})}
+    responses: dict[str, Any] = {str(status): {**each, "content": content} for status, each in told.items()}
+    if parameters:
+        responses["304"] = {"description": "Not changed since the answer whose ETag `If-None-Match` names"}
+        responses["422"] = {"description": "A parameter is unknown, malformed or out of range", **_problem(named)}
+    if any(parameter["name"] in ("symbol", "symbols") for parameter in parameters):
+        responses["404"] = {"description": "Unknown symbol or venue", **_problem(named)}
     responses["default"] = {"description": "Any other problem", **_problem(named)}
     operation = {"operationId": function.__name__, "summary": summary, "description": description.strip()}
     operation = {name: text for name, text in operation.items() if text}

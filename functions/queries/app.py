@@ -104,9 +104,9 @@ def read_candles(
     return Answer(body, max_age=charts.max_age(page, interval, opened, now))
 
 
-@api.get("/health", tags=["System"])
+@api.get("/health", tags=["System"], responses={503: {"description": "It is down"}})
 def read_health(now: Now) -> Answer[Health]:
-    """How well the system does; 503 when it is down."""
+    """How well the system does."""
     own = wiring.settings()
     try:
         checks = _checks(now)

@@ -50,7 +50,8 @@ class FeedDownError(CryptoPulseError):
 
     Args:
         message: What happened.
-        kind: One word for logs and `/health`: `limited`, `banned`, `restricted`, `down`, `unknown_product`.
+        kind: One word for logs and `/health`: `limited`, `banned`, `restricted`, `refused`, `unknown_product`, `down`,
+            or `spent` where our own budget of calls is.
         until: Unix milliseconds before which the feed must not be asked again; None if it may be.
     """
 

@@ -2,6 +2,7 @@
 
 import time
 from functools import cache
+from typing import TYPE_CHECKING
 
 from cryptopulse.aws.client import Account, Client, Endpoint
 from cryptopulse.aws.connections import Connections
@@ -12,8 +13,12 @@ from cryptopulse.aws.prices import Prices
 from cryptopulse.aws.sigv4 import Credentials
 from cryptopulse.aws.sockets import Sockets
 from cryptopulse.aws.stream import Stream
+from cryptopulse.aws.venues import Venues
 from cryptopulse.settings import Settings
 from cryptopulse.settings import settings as _settings
+
+if TYPE_CHECKING:
+    from cryptopulse.feeds.feed import Feed
 
 
 def now() -> int:
@@ -63,8 +68,21 @@ def doorbells() -> Doorbells:
     return Doorbells(stream(), connections())
 
 
+@cache
+def venues() -> Venues:
+    return Venues(Table(Client("dynamodb", account()), settings().MARKET_TABLE))
+
+
+@cache
+def feeds() -> "list[Feed]":
+    from cryptopulse.feeds import connect  # brings httpx, which only those who ask exchanges can wait for
+
+    urls = {"binance": settings().BINANCE_URL, "coinbase": settings().COINBASE_URL}
+    return connect(urls, venues().reserve)
+
+
 def clear() -> None:
     """Forgets everything made: for tests."""
-    for made in globals().values():
+    for made in list(globals().values()):
         if hasattr(made, "cache_clear"):
             made.cache_clear()

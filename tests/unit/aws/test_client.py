@@ -81,7 +81,7 @@ def test_a_call_is_one_signed_request(service: Service, client: Client) -> None:
     assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKID/")
 
 
-THROTTLED = (400, {"__type": "com.amazonaws#ProvisionedThroughputExceededException", "message": "slow down"})
+THROTTLED: Answer = (400, {"__type": "com.amazonaws#ProvisionedThroughputExceededException", "message": "slow down"})
 
 
 def test_throttling_and_failures_of_the_service_are_tried_again(

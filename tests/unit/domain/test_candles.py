@@ -31,7 +31,8 @@ NOON = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp() * 1000)
 
 
 def row(start: int, *shape: int, rank: int = FROM_VENUE, as_of: int = 0, complete: bool = True) -> Row:
-    return Row(start, *(shape or (1, 1, 1, 1, 1)), rank, as_of, complete)
+    open_, high, low, close, volume = shape or (1, 1, 1, 1, 1)
+    return Row(start, open_, high, low, close, volume, rank, as_of, complete)
 
 
 @st.composite

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -178,7 +179,7 @@ class Cloud:
         for number in sorted(shard.lanes(rung)):
             lane = world.lanes[number]
             minutes = world.minutes(number, shard.minutes(lane, world.now))
-            shard.absorb(lane, minutes, lambda *span, lane=lane: world.rows(lane, *span, world.now))
+            shard.absorb(lane, minutes, partial(world.rows, lane, now=world.now))
         for index, post in enumerate(shard.posts(world.now)):
             self.deliver(shard, post, outcomes[index % len(outcomes)])
         if crash:

@@ -173,8 +173,8 @@ def test_the_venues_candles_win_whenever_they_come(
     trades, batches = delivery
     start, end = NOON, trades[-1][3] // MINUTE * MINUTE + MINUTE
     bars = [
-        Bar(minute, *(value * 10 for value in shape[:4]), shape[4])
-        for minute, shape in sorted(plain_candles(trades).items())
+        Bar(minute, o * 10, h * 10, low * 10, c * 10, volume)
+        for minute, (o, h, low, c, volume) in sorted(plain_candles(trades).items())
     ]
     told = Candles("BTC-USDT", 3, 4, start, end, end + 5_000, bars)
     world = World()
@@ -257,6 +257,14 @@ def test_a_later_answer_replaces_an_earlier_one_and_not_the_reverse() -> None:
     world.fold(later)
     assert not world.fold(candles(NOON, NOON + MINUTE, NOON + 5 * MINUTE, Bar(NOON, 1, 2, 1, 2, 5))).changed
     assert world.rows() == {NOON: (1, 3, 1, 2, 6, FROM_VENUE, True)}
+
+
+def test_a_bar_is_never_taken_back() -> None:
+    world = World()
+    world.fold(candles(NOON, NOON + MINUTE, NOON + 3 * MINUTE))
+    world.fold(candles(NOON, NOON + MINUTE, NOON + 2 * MINUTE, Bar(NOON, 1, 2, 1, 2, 5)))
+    assert not world.fold(candles(NOON, NOON + MINUTE, NOON + 9 * MINUTE)).changed
+    assert world.rows() == {NOON: (1, 2, 1, 2, 5, FROM_VENUE, True)}
 
 
 def test_a_hole_between_answers_is_a_repair_until_it_is_told() -> None:

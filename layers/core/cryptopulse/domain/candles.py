@@ -56,8 +56,11 @@ class Row(NamedTuple):
         return self[1:6]
 
     def beats(self, other: "Row") -> bool:
-        """Whether this row replaces `other`, which stands for the same time: higher rank, then not older."""
-        return (self.rank, self.as_of) >= (other.rank, other.as_of)
+        """Whether this row replaces `other`, which stands for the same time: higher rank, then a trade, then not older.
+
+        A venue that told a candle and then none has lost it: a bar is never taken back.
+        """
+        return (self.rank, not self.is_empty, self.as_of) >= (other.rank, not other.is_empty, other.as_of)
 
 
 class Block(NamedTuple):

@@ -65,8 +65,9 @@ def fold(lane: Lane, minutes: Minutes, records: Iterable[Record]) -> Folded:
             else:
                 rest.append((venue, message))
     # A series' trades in one go, then the clocks last: the order does not matter, and long runs count at once.
-    for (venue, *series), parts in trades.items():
-        folding.trades(venue, Trades(*series, parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))))
+    for (venue, symbol, price_scale, size_scale), parts in trades.items():
+        whole = parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
+        folding.trades(venue, Trades(symbol, price_scale, size_scale, whole))
     clocks = []
     for venue, message in rest:
         match message:
@@ -282,9 +283,11 @@ class _Folding:
         shape = (0, 0, 0, 0, 0)
         if bar is not None:
             shape = (bar.open * price, bar.high * price, bar.low * price, bar.close * price, bar.volume * size)
-        # An answer that repeats itself is no news, though its time is: the row would be written anew each minute.
-        if old is not None and old.rank == FROM_VENUE and (old.as_of >= message.as_of or shape == old.shape):
-            return
+        if old is not None and old.rank == FROM_VENUE:
+            # An answer that repeats itself is no news, though its time is: the row would be written anew each minute.
+            # A bar is never taken back: a venue that tells none where it told one has lost it.
+            if shape == old.shape or (bar is not None, message.as_of) <= (not old.is_empty, old.as_of):
+                return
         scales = state.price_scale, state.size_scale
         row = MinuteRow(*scales, *shape, 0, 0, FROM_VENUE, message.as_of, True, 0)
         if minute in state.open:

@@ -34,6 +34,10 @@ class MinuteRow(msgspec.Struct, array_like=True):
     changed: int
 
     @property
+    def is_empty(self) -> bool:
+        return self.open == 0
+
+    @property
     def shape(self) -> tuple[int, int, int, int, int]:
         """What the row says of the market."""
         return self.open, self.high, self.low, self.close, self.volume

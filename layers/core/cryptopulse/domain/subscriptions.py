@@ -142,7 +142,7 @@ def _converted(frame: dict[str, Any], kind: type[Action], id_: Id) -> Action | R
     try:
         return msgspec.convert(frame, kind)
     except msgspec.ValidationError as error:
-        return Refusal(id_, "bad_request", str(error))
+        return Refusal(id_, "bad_request", str(error)[:200])  # it repeats what the client said
 
 
 def chosen(action: Subscribe, tracked: Iterable[Series]) -> dict[str, Series] | Refusal:

@@ -1,0 +1,58 @@
+"""Server frames, to the letter."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryptopulse.domain import frames
+
+NOON = 1_795_348_800_000
+TICK = b'{"symbol":"BTC-USD","venue":"coinbase","price":63212.97,"time":"2026-11-22T12:00:00.057Z"}'
+
+
+def test_times_are_rfc_3339_with_milliseconds() -> None:
+    assert frames.rfc3339(NOON + 57) == "2026-11-22T12:00:00.057Z"
+    assert frames.rfc3339(NOON - 1) == "2026-11-22T11:59:59.999Z"
+
+
+def test_answers_repeat_the_id_and_leave_out_what_is_not() -> None:
+    assert frames.answer("pong", "a", time="now") == b'{"type":"pong","id":"a","time":"now"}'
+    assert frames.answer("pong", 0, time="now") == b'{"type":"pong","id":0,"time":"now"}'
+    assert frames.answer("resynced", None) == b'{"type":"resynced"}'
+    told = frames.answer("subscribed", None, channel="ticks", symbols=["BTC-USD"], interval_ms=250, interval=None)
+    assert told == b'{"type":"subscribed","channel":"ticks","symbols":["BTC-USD"],"interval_ms":250}'
+    assert frames.bye("idle") == b'{"type":"bye","reason":"idle"}'
+
+
+def test_a_tick_has_the_exchanges_digits() -> None:
+    assert frames.tick("coinbase:BTC-USD", 6_321_297 / 10**2, NOON + 57) == TICK
+
+
+def test_a_candle() -> None:
+    told = frames.candle("binance:BTC-USDT", "5m", (NOON, 1.5, 2.25, 1.0, 2.0, 0.001), closed=True, complete=False)
+    assert told == (
+        b'{"symbol":"BTC-USDT","venue":"binance","interval":"5m","time":1795348800000,"open":1.5,"high":2.25,'
+        b'"low":1.0,"close":2.0,"volume":0.001,"closed":true,"complete":false}'
+    )
+
+
+def test_a_snapshot_has_no_seq_and_may_be_empty() -> None:
+    assert frames.snapshots("ticks", [TICK]) == [b'{"type":"snapshot","channel":"ticks","ticks":[' + TICK + b"]}"]
+    assert frames.snapshots("candles", []) == [b'{"type":"snapshot","channel":"candles","candles":[]}']
+
+
+def test_a_numbered_frame_is_its_seq_before_a_shared_body() -> None:
+    (ticks,) = frames.bodies("ticks", [TICK, TICK], NOON)
+    assert frames.numbered("ticks", 7, ticks) == (
+        b'{"type":"ticks","seq":7,"time":"2026-11-22T12:00:00.000Z","ticks":[' + TICK + b"," + TICK + b"]}"
+    )
+    (candles,) = frames.bodies("candles", [b"{}"], NOON)
+    assert frames.numbered("candles", 8, candles) == b'{"type":"candles","seq":8,"candles":[{}]}'
+
+
+@given(st.lists(st.integers(90, 200).map(lambda size: b'"' + b"x" * size + b'"'), max_size=700))
+def test_no_frame_is_longer_than_the_gateway_takes_and_nothing_is_lost(values: list[bytes]) -> None:
+    shown = frames.snapshots("candles", values)
+    numbered = [frames.numbered("ticks", 2**53, body) for body in frames.bodies("ticks", values, NOON)]
+    for sent in (shown, numbered):
+        assert all(len(frame) <= frames.FRAME for frame in sent)
+        assert sum(frame.count(b"x") for frame in sent) == sum(map(len, values)) - 2 * len(values)
