@@ -27,9 +27,7 @@ class MemoryTable(Table):
     def get(self, pk: str, sk: str, *, consistent: bool = False) -> Item | None:
         return self._read(self.items.get((pk, sk)), consistent=consistent)
 
-    def get_many(
-        self, keys: Iterable[tuple[str, str]], *, consistent: bool = False
-    ) -> dict[tuple[str, str], Item]:
+    def get_many(self, keys: Iterable[tuple[str, str]], *, consistent: bool = False) -> dict[tuple[str, str], Item]:
         found = {key: self.get(*key, consistent=consistent) for key in keys}
         return {key: item for key, item in found.items() if item is not None}
 

@@ -189,7 +189,9 @@ def write_units() -> tuple[float, float]:
 def main() -> None:
     ratio = cpu_ratio()
     busy, quiet = write_units()
-    print(f"write units per million ticks: busy {busy * 1e6:,.0f}, quiet {quiet * 1e6:,.0f}, an item per tick 1,000,000")
+    print(
+        f"write units per million ticks: busy {busy * 1e6:,.0f}, quiet {quiet * 1e6:,.0f}, an item per tick 1,000,000"
+    )
     print(f"figure process_ticks.cpu_ratio {ratio:.2f}")
     print(f"figure process_ticks.write_units_ratio {busy:.5f}")
     print(f"figure process_ticks.quiet_write_units_ratio {quiet:.4f}")

@@ -72,7 +72,9 @@ def test_a_transaction_is_all_or_nothing(table: Table) -> None:
             [Write({"pk": "a", "sk": "free", "version": 1}, 0), Write({"pk": "a", "sk": "taken", "version": 1}, 0)]
         )
     assert table.get("a", "free") is None
-    table.transact([Write({"pk": "a", "sk": "free", "version": 1}, 0), Write({"pk": "a", "sk": "taken", "version": 2}, 1)])
+    table.transact(
+        [Write({"pk": "a", "sk": "free", "version": 1}, 0), Write({"pk": "a", "sk": "taken", "version": 2}, 1)]
+    )
     assert [item["version"] for item in table.query("a")] == [1, 2]
 
 
@@ -81,7 +83,9 @@ def test_a_query_follows_its_pages(table: Table) -> None:
         table.put({"pk": "a", "sk": f"{number:02}", "data": bytes(390_000)})
     assert [item["sk"] for item in table.query("a")] == [f"{number:02}" for number in range(12)]
     assert [item["sk"] for item in table.query("a", "03", "05")] == ["03", "04", "05"]
-    assert [item["sk"] for item in table.query("a", newest_first=True, limit=7)] == [f"{n:02}" for n in range(11, 4, -1)]
+    assert [item["sk"] for item in table.query("a", newest_first=True, limit=7)] == [
+        f"{n:02}" for n in range(11, 4, -1)
+    ]
 
 
 def test_many_keys_are_read_in_calls_of_a_hundred(table: Table) -> None:
@@ -92,7 +96,12 @@ def test_many_keys_are_read_in_calls_of_a_hundred(table: Table) -> None:
 
 
 def test_an_update_sets_adds_and_answers(table: Table) -> None:
-    assert table.update("a", "b", set={"name": "x"}, add={"count": 2}) == {"pk": "a", "sk": "b", "name": "x", "count": 2}
+    assert table.update("a", "b", set={"name": "x"}, add={"count": 2}) == {
+        "pk": "a",
+        "sk": "b",
+        "name": "x",
+        "count": 2,
+    }
     changed = table.update("a", "b", add={"count": 3}, condition="#count < :limit", values={"limit": 5})
     assert changed["count"] == 5
     with pytest.raises(ConditionError):

@@ -60,7 +60,10 @@ def record(*messages: Message, venue: str = "coinbase", lane: int = 0) -> Record
 
 def polled(start: int, end: int, price: int = 100) -> Candles:
     """Candles of a whole span whose price rises by one a minute."""
-    bars = [Bar(m, price + n, price + n + 2, price + n - 2, price + n + 1, 5) for n, m in enumerate(range(start, end, MINUTE))]
+    bars = [
+        Bar(m, price + n, price + n + 2, price + n - 2, price + n + 1, 5)
+        for n, m in enumerate(range(start, end, MINUTE))
+    ]
     return Candles("BTC-USD", 0, 0, start, end, end + 1, bars)
 
 
@@ -237,5 +240,8 @@ def test_trades_close_with_the_clock_and_open_ones_are_shown(deliver: Deliver) -
     )
     lane = wiring.market().lane(0)
     block = wiring.market().candles(lane, BTC, MINUTE, NOON, NOON + HOUR, NOON + MINUTE + 3_000)
-    assert block.shown() == [(NOON, 100.5, 100.5, 100.5, 100.5, 0.001), (NOON + MINUTE, 101.0, 101.0, 101.0, 101.0, 2.0)]
+    assert block.shown() == [
+        (NOON, 100.5, 100.5, 100.5, 100.5, 0.001),
+        (NOON + MINUTE, 101.0, 101.0, 101.0, 101.0, 2.0),
+    ]
     assert [(row.rank, row.complete) for row in block.rows()] == [(FROM_TRADES, False), (FROM_TRADES, True)]

@@ -136,9 +136,7 @@ def test_any_other_refusal_is_told_at_once(service: Service, client: Client) -> 
     assert len(service.requests) == 1
 
 
-def test_connections_are_kept_and_opened_anew_when_stale(
-    service: Service, client: Client, slept: list[float]
-) -> None:
+def test_connections_are_kept_and_opened_anew_when_stale(service: Service, client: Client, slept: list[float]) -> None:
     service.answers = [(200, {}), (200, {}), None, (200, {})]
     for _ in range(3):
         client.call("GetItem", {})
@@ -154,5 +152,3 @@ def test_nobody_there_is_an_error_after_retries(client: Client, slept: list[floa
 def test_a_number_that_is_none_never_leaves(client: Client) -> None:
     with pytest.raises(ValueError, match="Out of range float values"):
         client.call("PutItem", {"x": float("nan")})
-
-

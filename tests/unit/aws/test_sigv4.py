@@ -17,7 +17,9 @@ VISIBLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
 
 @given(
     method=st.sampled_from(["POST", "GET", "DELETE"]),
-    segments=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=12), max_size=4),
+    segments=st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=12), max_size=4
+    ),
     body=st.binary(max_size=200),
     service=st.sampled_from(["dynamodb", "kinesis", "execute-api"]),
     token=st.text(VISIBLE, max_size=30),

@@ -130,4 +130,3 @@ def test_rows_lie_in_blocks_of_hours_months_and_years() -> None:
 def test_between_keeps_the_start_and_leaves_the_end() -> None:
     block = Block.of(0, 0, [row(NOON + n * MINUTE) for n in range(5)])
     assert block.between(NOON + MINUTE, NOON + 3 * MINUTE).starts == (NOON + MINUTE, NOON + 2 * MINUTE)
-

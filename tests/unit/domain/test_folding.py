@@ -159,7 +159,7 @@ def test_a_lost_trade_leaves_its_minute_incomplete_until_it_comes(
     minute = lost[3] // MINUTE * MINUTE
     incomplete = {start for start, row in world.rows().items() if not row[-1]}
     first = trades[0][3] // MINUTE * MINUTE
-    with_trades = {start for start in plain_candles([trade for trade in trades if trade != lost])}
+    with_trades = set(plain_candles([trade for trade in trades if trade != lost]))
     assert incomplete >= ({minute} & with_trades)
     world.fold(trades_of(lost))
     assert world.rows() == {m: (*shape, FROM_TRADES, m != first) for m, shape in plain_candles(trades).items()}

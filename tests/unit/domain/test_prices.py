@@ -131,9 +131,7 @@ def test_a_price_that_is_in_no_candle_yet_is_within_the_day(price: int) -> None:
     assert day["low_24h"] <= day["price"] <= day["high_24h"]
 
 
-@pytest.mark.parametrize(
-    "rows", [EMPTY, block([(START + MINUTE, (1, 1, 1, 1, 1))]), block([(START, EMPTY_MINUTE)])]
-)
+@pytest.mark.parametrize("rows", [EMPTY, block([(START + MINUTE, (1, 1, 1, 1, 1))]), block([(START, EMPTY_MINUTE)])])
 def test_a_shorter_history_has_no_day(rows: Block) -> None:
     day = told(Last(100, 2, NOW), rows)
     figures = ("change_24h", "change_pct_24h", "high_24h", "low_24h", "volume_24h")

@@ -48,4 +48,9 @@ def test_a_series_keeps_its_lane() -> None:
 
 def test_a_series_is_written_and_read() -> None:
     series = Series.parse("coinbase:BTC-USD")
-    assert (series, str(series), series.base, series.quote) == (("coinbase", "BTC-USD"), "coinbase:BTC-USD", "BTC", "USD")
+    assert (series, str(series), series.base, series.quote) == (
+        ("coinbase", "BTC-USD"),
+        "coinbase:BTC-USD",
+        "BTC",
+        "USD",
+    )

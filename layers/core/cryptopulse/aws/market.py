@@ -4,7 +4,8 @@
 | --- | --- | --- |
 | `LANE#1` | `LIVE` | the lane's live state |
 | `LANE#1` | `MIN#2026-11-22T06:31` | the rows of all its series in that minute |
-| `CANDLES#coinbase:BTC-USD` | `1m#2026-11-22T06` `1h#2026-11` `1d#2026` | an hour's minutes, a month's hours, a year's days |
+| `CANDLES#coinbase:BTC-USD` | `1m#2026-11-22T06` | an hour's minutes |
+| | `1h#2026-11`, `1d#2026` | a month's hours, a year's days |
 | `SERIES` | `TRACKED` | the series followed |
 | `QUARANTINE#2026-11-22` | `<sequence>#<piece>` | records that could not be read, byte for byte |
 """

@@ -283,11 +283,11 @@ class _Folding:
         shape = (0, 0, 0, 0, 0)
         if bar is not None:
             shape = (bar.open * price, bar.high * price, bar.low * price, bar.close * price, bar.volume * size)
-        if old is not None and old.rank == FROM_VENUE:
-            # An answer that repeats itself is no news, though its time is: the row would be written anew each minute.
-            # A bar is never taken back: a venue that tells none where it told one has lost it.
-            if shape == old.shape or (bar is not None, message.as_of) <= (not old.is_empty, old.as_of):
-                return
+        told = (bar is not None, message.as_of)
+        # An answer that repeats itself is no news, though its time is: the row would be written anew each minute.
+        # And a bar is never taken back: a venue that tells none where it told one has lost it.
+        if old is not None and old.rank == FROM_VENUE and (shape == old.shape or told <= (not old.is_empty, old.as_of)):
+            return
         scales = state.price_scale, state.size_scale
         row = MinuteRow(*scales, *shape, 0, 0, FROM_VENUE, message.as_of, True, 0)
         if minute in state.open:

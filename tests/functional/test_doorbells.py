@@ -1,0 +1,68 @@
+"""Doorbells on the stream."""
+
+from typing import Any
+
+import boto3
+import pytest
+
+from cryptopulse import wiring
+from cryptopulse.aws.doorbells import read
+from cryptopulse.domain.subscriptions import Connection
+from cryptopulse.errors import UnreadableError
+
+
+def on_stream(aws: boto3.Session) -> list[tuple[str, bytes]]:
+    """Partition key and data of all records."""
+    kinesis: Any = aws.client("kinesis")
+    (shard,) = kinesis.list_shards(StreamName="Stream")["Shards"]
+    position = kinesis.get_shard_iterator(
+        StreamName="Stream", ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )
+    records = kinesis.get_records(ShardIterator=position["ShardIterator"])["Records"]
+    return [(record["PartitionKey"], record["Data"]) for record in records]
+
+
+def test_only_shards_with_clients_are_rung(aws: boto3.Session) -> None:
+    wiring.doorbells().ring({0: 17})
+    assert on_stream(aws) == []
+    wiring.connections().open(Connection("a", "192.0.2.44", 0, 0))
+    wiring.doorbells().ring({0: 17, 1: 9})
+    wiring.doorbells().ring({})
+    shard = wiring.connections().shard_of("a")
+    assert on_stream(aws) == [(f"fan#{shard}", b'{"0":17,"1":9}'), (f"fan#{shard}", b"{}")]
+
+
+def test_a_shard_can_be_rung_by_name(aws: boto3.Session) -> None:
+    wiring.doorbells().ring({0: 17}, [1])
+    assert on_stream(aws) == [("fan#1", b'{"0":17}')]
+
+
+def test_shards_spread_over_the_streams_hashes(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    put: list[Any] = []
+    monkeypatch.setattr(wiring.stream(), "put", put.extend)
+    wiring.doorbells().ring({}, [0, 1])
+    assert [int(entry["ExplicitHashKey"]) for entry in put] == [2**126, 3 * 2**126]
+
+
+def test_a_doorbell_reads_as_it_was_rung() -> None:
+    assert read("fan#1", b'{"0":17,"1":9}', 2) == (1, {0: 17, 1: 9})
+
+
+@pytest.mark.parametrize(
+    ("partition", "data"),
+    [
+        ("lane#0", b"{}"),
+        ("fan#2", b"{}"),
+        ("fan#-1", b"{}"),
+        ("fan#", b"{}"),
+        ("fan#00", b"{}"),
+        ("fan#0", b""),
+        ("fan#0", b"[]"),
+        ("fan#0", b'{"a":1}'),
+        ("fan#0", b'{"0":"x"}'),
+        ("fan#0", b"\xff"),
+    ],
+)
+def test_anything_else_is_unreadable(partition: str, data: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        read(partition, data, 2)
