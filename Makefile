@@ -32,7 +32,7 @@ backfill: $(READY) ## History from the exchanges  (ASSETS=BTC,ETH DAYS=30)
 	@python -m local.backfill --assets "$(ASSETS)" --days "$(DAYS)"
 
 test: check ## All checks and tests
-	@python -m pytest -n 2 --dist loadgroup
+	@python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## Format, lint, types, import contracts, templates
 	ruff format --check .

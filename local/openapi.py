@@ -18,19 +18,19 @@ from cryptopulse.domain.times import Time
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "functions" / "queries" / "openapi.json"
-ABOUT = """Crypto market data: prices, candles, and how fresh they are. A breaking change gets a new base path; new fields \
-may appear in answers at any time.
+ABOUT = """Crypto market data: prices, candles, and how fresh they are. A breaking change gets a new base path; new
+fields may appear in answers at any time.
 
-Times are RFC 3339 in UTC; in rows they are Unix milliseconds. Requests take RFC 3339 with any offset, a date, or Unix \
-milliseconds; `start` is included, `end` is not. Prices are JSON numbers with the exchange's own digits; what does not \
+Times are RFC 3339 in UTC; in rows they are Unix milliseconds. Requests take RFC 3339 with any offset, a date, or Unix
+milliseconds; `start` is included, `end` is not. Prices are JSON numbers with the exchange's own digits; what does not
 exist is `null`; `…_pct` is per cent.
 
-Assets are upper-case codes (`BTC`), a symbol is `BASE-QUOTE` (`BTC-USD`), a venue is `binance` or `coinbase`. A series \
-is one symbol at one venue. Without `venue` a read uses the symbol's reference series: Coinbase for USD, EUR and GBP, \
+Assets are upper-case codes (`BTC`), a symbol is `BASE-QUOTE` (`BTC-USD`), a venue is `binance` or `coinbase`. A series
+is one symbol at one venue. Without `venue` a read uses the symbol's reference series: Coinbase for USD, EUR and GBP,
 Binance for other quotes, the other venue where that one does not trade it.
 
-Nothing is silently clamped or ignored: a parameter out of range, unknown or malformed is 422 and named in `errors`. \
-Every GET answers HEAD too; market reads carry a strong `ETag` and `Cache-Control`, and `If-None-Match` gives 304. \
+Nothing is silently clamped or ignored: a parameter out of range, unknown or malformed is 422 and named in `errors`.
+Every GET answers HEAD too; market reads carry a strong `ETag` and `Cache-Control`, and `If-None-Match` gives 304.
 Every answer carries `X-Request-Id`."""
 FILES = {"/docs": {"text/html": {}}, "/openapi.json": {"application/json": {"schema": {"type": "object"}}}}
 """What the routes that serve files answer."""

@@ -1,10 +1,10 @@
 """Sends WebSocket clients what changed, conflated to what each of them is owed, whenever a doorbell rings."""
 
-import time
 from base64 import b64decode
 from collections.abc import Mapping
 from functools import cache, partial
 from secrets import token_hex
+from time import sleep
 from typing import Any, NamedTuple
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -18,8 +18,7 @@ from cryptopulse.errors import GoneError, ThrottledError, UnreadableError
 from cryptopulse.telemetry import entrypoint, logger
 
 LONGEST_WAIT = {"aws": 1_000, "local": 300}
-"""Milliseconds to wait for who may not be sent to yet: a doorbell may not come soon. The local cloud's consumers share
-one thread."""
+"""Milliseconds to wait for who may not be sent to yet. The local cloud's consumers share one thread."""
 REREAD_AFTER = 60_000
 """Milliseconds after which connections are read again though their version did not move."""
 RESERVE = 5_000
@@ -54,7 +53,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     sent = _send(shards, deadline)
     due = min((first for shard in shards.values() if (first := shard.next_due()) is not None), default=None)
     if due is not None and due <= min(wiring.now() + LONGEST_WAIT[wiring.settings().CLOUD], deadline):
-        time.sleep(max(0, due - wiring.now()) / 1000)
+        sleep(max(0, due - wiring.now()) / 1000)
         sent += _send(shards, deadline)
     for number, shard in shards.items():
         _close(shard)
@@ -85,8 +84,7 @@ def _read(records: list[dict[str, Any]]) -> tuple[dict[int, dict[int, int]], int
 def _recall(number: int) -> Memory:
     """The shard from memory, if this process wrote it last, else as it is stored; connections as they are now."""
     connections, now = wiring.connections(), wiring.now()
-    memory = _memory.pop(number, None)
-    head = connections.head(number)
+    memory, head = _memory.pop(number, None), connections.head(number)
     if memory is None or head.owner != _owner():
         connections.own(number, _owner())
         memory = Memory(connections.state(number), {}, -1, 0)

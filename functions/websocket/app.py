@@ -7,24 +7,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse import wiring
-from cryptopulse.domain import frames
+from cryptopulse.domain import frames, subscriptions
 from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.series import lane_of
 from cryptopulse.domain.snapshots import snapshots
-from cryptopulse.domain.subscriptions import (
-    SYMBOLS,
-    Action,
-    Connection,
-    Entry,
-    Ping,
-    Refusal,
-    Resync,
-    Subscribe,
-    SubscribeCandles,
-    Unsubscribe,
-    chosen,
-    parse,
-)
+from cryptopulse.domain.subscriptions import Action, Connection, Ping, Refusal, Resync, Subscribe, Unsubscribe
 from cryptopulse.errors import CryptoPulseError, GoneError
 from cryptopulse.telemetry import entrypoint, logger
 
@@ -33,27 +20,14 @@ OK = {"statusCode": 200}
 
 @entrypoint
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    request = event["requestContext"]
-    kind, id_ = request["eventType"], request["connectionId"]
+    kind, id_ = event["requestContext"]["eventType"], event["requestContext"]["connectionId"]
     if kind == "CONNECT":
         return _connect(event)
     try:
-        _hear(event, gone=kind == "DISCONNECT")
+        _hear(event) if kind == "MESSAGE" else _leave(id_)
     except CryptoPulseError:
         logger.exception("not answered", connection=id_)  # an exception's text would reach the client
     return OK
-
-
-def _hear(event: Mapping[str, Any], *, gone: bool) -> None:
-    connections, id_ = wiring.connections(), event["requestContext"]["connectionId"]
-    if not gone:
-        try:
-            return _answer(event)
-        except GoneError:
-            pass
-    connections.remove(id_)
-    logger.info("left", connection=id_)
-    return None
 
 
 def _connect(event: Mapping[str, Any]) -> dict[str, int]:
@@ -70,21 +44,31 @@ def _newcomer(request: Mapping[str, Any], opened_at: int) -> Connection:
     return Connection(request["connectionId"], request["identity"]["sourceIp"], opened_at, wiring.now())
 
 
+def _leave(id_: str) -> None:
+    wiring.connections().remove(id_)
+    logger.info("left", connection=id_)
+
+
+def _hear(event: Mapping[str, Any]) -> None:
+    try:
+        _answer(event)
+    except GoneError:
+        _leave(event["requestContext"]["connectionId"])
+
+
 def _answer(event: Mapping[str, Any]) -> None:
-    request, now = event["requestContext"], wiring.now()
-    connections = wiring.connections()
+    request, now, connections = event["requestContext"], wiring.now(), wiring.connections()
     connection = connections.find(request["connectionId"], now)
     if connection is None:  # its $connect was lost, but it speaks: it is there
         connection = _newcomer(request, min(request["connectedAt"], now))
         connections.open(connection)
     connections.heard(connection, now)
-    action = parse(_text(event))
+    action = subscriptions.parse(_text(event))
     refusal = _do(connection, action, now) if not isinstance(action, Refusal) else action
     if refusal:
         fields = {"code": refusal.code, "message": refusal.message, "symbols": refusal.symbols}
         _send(connection, frames.answer("error", refusal.id, **fields))
-    done = refusal.code if refusal else type(action).__name__
-    logger.info("answered", connection=connection.id, frame=done)
+    logger.info("answered", connection=connection.id, frame=refusal.code if refusal else type(action).__name__)
 
 
 def _do(connection: Connection, action: Action, now: int) -> Refusal | None:
@@ -128,22 +112,14 @@ def _send(connection: Connection, *sent: bytes) -> None:
 def _subscribe(connection: Connection, action: Subscribe, now: int) -> Refusal | None:
     """Answers, shows, and only then writes the subscription: nothing can overtake the snapshot."""
     market, lane_count = wiring.market(), wiring.settings().LANES
-    found = chosen(action, market.series())
+    found = subscriptions.chosen(action, connection, market.series())
     if isinstance(found, Refusal):
         return found
-    if not connection.takes(found):
-        return Refusal(action.id, "limit", f"at most {SYMBOLS} symbols a connection")
-    interval = action.interval if isinstance(action, SubscribeCandles) else None
-    places = {symbol: lane_of(series, lane_count) for symbol, series in found.items()}
-    lanes = _lanes(places.values())
-    entries = {
-        symbol: Entry(str(series), places[symbol], interval or "", lanes[places[symbol]].version, 0)
-        for symbol, series in found.items()
-    }
-    in_force = {"symbols": list(found), "interval_ms": action.interval_in_force, "interval": interval}
+    lanes = _lanes(lane_of(series, lane_count) for series in found.values())
+    entries = subscriptions.entries(action, found, lane_count, _versions(lanes))
+    in_force = {"symbols": list(found), "interval_ms": action.interval_in_force, "interval": action.candles}
     _send(connection, frames.answer("subscribed", action.id, channel=action.channel, **in_force))
-    since = action.since_ms if isinstance(action, SubscribeCandles) else None
-    _send(connection, *snapshots(action.channel, entries.values(), lanes, market.candles, now, since))
+    _send(connection, *snapshots(action.channel, entries.values(), lanes, market.candles, now, action.since_ms))
     wiring.connections().change(connection, lambda current: current.subscribe(action, entries), now)
     _ring(connection, lanes)
     return None

@@ -19,13 +19,6 @@ UP_S = 180
 DOWN_S = 60
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One system, so one worker."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("e2e"))
-
-
 class System:
     """A run of the whole system that can be stopped, killed and started again.
 

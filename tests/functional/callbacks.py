@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+from cryptopulse.aws.sockets import THREADS, Sockets
+
 HANG = 0
 """In place of a status: no answer."""
 
@@ -84,3 +86,18 @@ def served() -> Iterator[Callbacks]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+def hang_up(sockets: Sockets) -> None:
+    """Closes the connections that a client of ours keeps, in each of its threads."""
+    sockets._endpoint.close()
+    if pool := vars(sockets).get("_threads"):
+        together = threading.Barrier(THREADS)  # each thread takes one
+
+        def close() -> None:
+            sockets._endpoint.close()
+            together.wait(5)
+
+        for done in [pool.submit(close) for _ in range(together.parties)]:
+            done.result()
+        pool.shutdown()

@@ -25,7 +25,9 @@ def opened(connections: Connections, id_: str = "a") -> Connection:
 
 def subscribe(connection: Connection) -> None:
     entry = Entry("coinbase:BTC-USD", 0, "", 7, connection.version + 1)
-    connection.channels["ticks"] = Channel(1_000, {**connection.channels.get("ticks", Channel(0)).entries, "BTC-USD": entry})
+    connection.channels["ticks"] = Channel(
+        1_000, {**connection.channels.get("ticks", Channel(0)).entries, "BTC-USD": entry}
+    )
 
 
 def test_a_connection_reads_as_it_was_written(connections: Connections) -> None:

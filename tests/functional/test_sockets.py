@@ -9,7 +9,7 @@ from cryptopulse.aws.client import Account, Endpoint
 from cryptopulse.aws.sigv4 import Credentials
 from cryptopulse.aws.sockets import ATTEMPTS, Delivery, Sockets
 from cryptopulse.errors import GoneError, ServiceError, ThrottledError
-from tests.functional.callbacks import HANG, Callbacks, served
+from tests.functional.callbacks import HANG, Callbacks, hang_up, served
 
 ACCOUNT = Account("us-east-1", Credentials("testing", "testing"))
 
@@ -26,8 +26,10 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
-def sockets(callbacks: Callbacks, waits: list[float]) -> Sockets:
-    return Sockets(Endpoint(callbacks.url, "execute-api", ACCOUNT), sleep=waits.append)
+def sockets(callbacks: Callbacks, waits: list[float]) -> Iterator[Sockets]:
+    sockets = Sockets(Endpoint(callbacks.url, "execute-api", ACCOUNT), sleep=waits.append)
+    yield sockets
+    hang_up(sockets)
 
 
 def test_a_post_is_signed_and_names_the_connection(sockets: Sockets, callbacks: Callbacks) -> None:
@@ -41,7 +43,14 @@ def test_a_post_is_signed_and_names_the_connection(sockets: Sockets, callbacks: 
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(410, GoneError), (429, ThrottledError), (500, ThrottledError), (503, ThrottledError), (403, ServiceError), (413, ServiceError)],
+    [
+        (410, GoneError),
+        (429, ThrottledError),
+        (500, ThrottledError),
+        (503, ThrottledError),
+        (403, ServiceError),
+        (413, ServiceError),
+    ],
 )
 def test_each_refusal_is_an_error_of_its_own(
     sockets: Sockets, callbacks: Callbacks, status: int, error: type[ServiceError]
@@ -52,9 +61,7 @@ def test_each_refusal_is_an_error_of_its_own(
     assert type(caught.value) is error
 
 
-def test_no_answer_counts_as_not_taken(
-    sockets: Sockets, callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_answer_counts_as_not_taken(sockets: Sockets, callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "TIMEOUT", 0.1)
     callbacks.answers["a"] = [HANG]
     with pytest.raises(ThrottledError):

@@ -17,8 +17,6 @@ ARTEFACTS = template.ROOT / ".aws-sam" / "host"
 LAYERS_MB = 120
 HEAVY = {"aws_xray_sdk", "boto3", "pandas", "polars", "scipy", "talib"}
 
-pytestmark = pytest.mark.xdist_group("packaging")
-
 IMPORT = """
 import importlib.util, json, sys
 

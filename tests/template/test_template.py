@@ -25,7 +25,9 @@ def expanded() -> dict[str, Resource]:
             place = "CodeUri" if resource["Type"].endswith("Function") else "ContentUri"
             resource["Properties"][place] = "s3://bucket/key"
     parameters = {name: parameter["Default"] for name, parameter in document["Parameters"].items()}
-    resources: dict[str, Resource] = Translator({}, Parser()).translate(document, parameters)["Resources"]
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        resources: dict[str, Resource] = Translator({}, Parser()).translate(document, parameters)["Resources"]
     return resources
 
 

@@ -15,7 +15,6 @@ from cryptopulse.errors import (
     ConditionError,
     ConflictError,
     CryptoPulseError,
-    InvalidError,
     NotFoundError,
     ThrottledError,
 )

@@ -51,7 +51,8 @@ def reading(rows: list[Row], interval: int) -> Callable[[int, int], Block]:
 
 
 def query(**given: Any) -> ChartQuery:
-    return ChartQuery(**{name: Time(value) if name in ("start", "end") else value for name, value in given.items()})
+    times: dict[str, Any] = {name: Time(given.pop(name)) for name in ("start", "end") if name in given}
+    return ChartQuery(**given, **times)
 
 
 interval_names = st.sampled_from(list(INTERVALS))

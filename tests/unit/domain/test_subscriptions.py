@@ -28,6 +28,8 @@ from cryptopulse.domain.subscriptions import (
 NOON = 1_795_348_800_000
 TRACKED = [Series("binance", "BTC-USDT"), Series("coinbase", "BTC-USDT"), Series("coinbase", "BTC-USD")]
 
+NOBODY = Connection("a", "192.0.2.44", NOON, NOON)
+
 
 def said(**frame: Any) -> Any:
     return parse(json.dumps(frame))
@@ -164,15 +166,17 @@ def test_the_pace_is_kept_within_limits(asked: int, in_force: int) -> None:
 
 def test_a_symbol_without_a_venue_is_its_reference() -> None:
     asked = said(**{**TICKS, "symbols": ["BTC-USDT", "BTC-USD", "BTC-USDT"]})
-    assert chosen(asked, TRACKED) == {"BTC-USDT": TRACKED[0], "BTC-USD": TRACKED[2]}
-    assert chosen(said(**{**TICKS, "symbols": ["BTC-USDT"], "venue": "coinbase"}), TRACKED) == {"BTC-USDT": TRACKED[1]}
+    assert chosen(asked, NOBODY, TRACKED) == {"BTC-USDT": TRACKED[0], "BTC-USD": TRACKED[2]}
+    assert chosen(said(**{**TICKS, "symbols": ["BTC-USDT"], "venue": "coinbase"}), NOBODY, TRACKED) == {
+        "BTC-USDT": TRACKED[1]
+    }
 
 
 def test_unknown_symbols_are_named_and_nothing_is_chosen() -> None:
     asked = said(**{**TICKS, "symbols": ["X-USD", "BTC-USD", "btc-usd"]}, id="a")
-    assert chosen(asked, TRACKED) == Refusal("a", "unknown_symbol", "no such symbol", ["X-USD", "btc-usd"])
+    assert chosen(asked, NOBODY, TRACKED) == Refusal("a", "unknown_symbol", "no such symbol", ["X-USD", "btc-usd"])
     elsewhere = said(**TICKS, venue="binance")
-    assert chosen(elsewhere, TRACKED) == Refusal(None, "unknown_symbol", "not traded there", ["BTC-USD"])
+    assert chosen(elsewhere, NOBODY, TRACKED) == Refusal(None, "unknown_symbol", "not traded there", ["BTC-USD"])
 
 
 def entry(symbol: str, venue: str = "coinbase", interval: str = "", shown: int = 5) -> Entry:
@@ -208,6 +212,9 @@ def test_a_connection_takes_500_symbols_over_all_its_channels(connection: Connec
     connection.subscribe(said(**CANDLES), {symbol: entry(symbol) for symbol in symbols[200:499]})
     assert connection.takes(symbols)
     assert not connection.takes([*symbols[499:], "X-USD"])
+    tracked = [Series("coinbase", "X-USD"), Series("coinbase", "Y-USD")]
+    asked = said(**{**TICKS, "symbols": ["X-USD", "Y-USD"]}, id="a")
+    assert chosen(asked, connection, tracked) == Refusal("a", "limit", "at most 500 symbols a connection")
 
 
 @pytest.mark.parametrize(

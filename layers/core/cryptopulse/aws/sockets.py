@@ -1,6 +1,5 @@
 """Frames to WebSocket clients, through API Gateway's `@connections`."""
 
-import http.client
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -111,7 +110,7 @@ class Sockets:
         path = f"/@connections/{quote(connection, safe='')}"
         try:
             status, answer = self._endpoint.request(method, path, {"content-type": "application/json"}, body)
-        except (OSError, http.client.HTTPException) as failure:
+        except OSError as failure:
             raise ThrottledError("NoAnswer", f"{connection}: {failure!r}") from failure
         message = f"{method} {connection}: {answer[:200]!r}"
         if status == 410:

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from cryptopulse.domain.series import Series, reference
+from cryptopulse.domain.series import Series, lane_of, reference
 
 SYMBOLS: Final = 500
 """Symbols a connection may be subscribed to."""
+TOO_MANY: Final = f"at most {SYMBOLS} symbols a connection"
 SLOWEST_MS: Final = 60_000
 FASTEST_MS: Final = 250
 RECORDED_EVERY: Final = 60_000
@@ -56,16 +57,26 @@ class Subscribe(_Frame, kw_only=True):
         """Milliseconds between frames: what was asked for, within the limits."""
         return min(max(self.interval_ms, FASTEST_MS), SLOWEST_MS)
 
+    @property
+    def candles(self) -> Interval | None:
+        """The interval of the candles asked for; None where it is none of them."""
+        return None
+
+    @property
+    def since_ms(self) -> int | None:
+        """From when on (Unix ms) more than the last values is asked for."""
+        return int(self.since.timestamp() * 1000) if isinstance(self.since, datetime) else self.since
+
 
 class SubscribeCandles(Subscribe, kw_only=True):
-    """Asks for candles of one interval."""
+    """Asks for candles of one interval, with `since` for the closed ones from then on."""
 
     interval: Interval
 
     @property
-    def since_ms(self) -> int | None:
-        """From when closed candles are asked for too, Unix ms."""
-        return int(self.since.timestamp() * 1000) if isinstance(self.since, datetime) else self.since
+    def candles(self) -> Interval:
+        """The interval of the candles asked for."""
+        return self.interval
 
 
 class Unsubscribe(_Frame, kw_only=True):
@@ -138,30 +149,11 @@ def _converted(frame: dict[str, Any], kind: type[Action], id_: Id) -> Action | R
         frame["since"] = f"{since}T00:00:00Z"
     symbols = frame.get("symbols")
     if isinstance(symbols, list) and len(symbols) > SYMBOLS:
-        return Refusal(id_, "limit", f"at most {SYMBOLS} symbols a connection")
+        return Refusal(id_, "limit", TOO_MANY)
     try:
         return msgspec.convert(frame, kind)
     except msgspec.ValidationError as error:
         return Refusal(id_, "bad_request", str(error)[:200])  # it repeats what the client said
-
-
-def chosen(action: Subscribe, tracked: Iterable[Series]) -> dict[str, Series] | Refusal:
-    """The series that each symbol asked for stands for, in the order asked, each once."""
-    tracked = list(tracked)
-    known = frozenset(tracked)
-    found: dict[str, Series] = {}
-    unknown = []
-    for symbol in dict.fromkeys(action.symbols):
-        series = Series(action.venue, symbol) if action.venue else reference(symbol, tracked)
-        if series is None or series not in known:
-            unknown.append(symbol)
-        else:
-            found[symbol] = series
-    if unknown:
-        return Refusal(
-            action.id, "unknown_symbol", "no such symbol" if not action.venue else "not traded there", unknown
-        )
-    return found
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True):
@@ -233,6 +225,43 @@ class Connection(msgspec.Struct):
                 if entry in shown:
                     version = versions[entry.lane]
                     channel.entries[symbol] = msgspec.structs.replace(entry, shown=version, added=self.version + 1)
+
+
+def chosen(action: Subscribe, connection: Connection, tracked: Iterable[Series]) -> dict[str, Series] | Refusal:
+    """The series that each symbol asked for stands for, in the order asked, each once; unless the limit forbids."""
+    tracked = list(tracked)
+    known = frozenset(tracked)
+    found: dict[str, Series] = {}
+    unknown = []
+    for symbol in dict.fromkeys(action.symbols):
+        series = Series(action.venue, symbol) if action.venue else reference(symbol, tracked)
+        if series is None or series not in known:
+            unknown.append(symbol)
+        else:
+            found[symbol] = series
+    if unknown:
+        message = "not traded there" if action.venue else "no such symbol"
+        return Refusal(action.id, "unknown_symbol", message, unknown)
+    if not connection.takes(found):
+        return Refusal(action.id, "limit", TOO_MANY)
+    return found
+
+
+def entries(
+    action: Subscribe, found: Mapping[str, Series], lanes: int, versions: Mapping[int, int]
+) -> dict[str, Entry]:
+    """What a connection is to be subscribed to, by symbol.
+
+    Args:
+        found: The series chosen, by symbol.
+        lanes: How many lanes there are.
+        versions: The versions of the lanes that the snapshot shows; 0 where there is none yet.
+    """
+    places = {symbol: lane_of(series, lanes) for symbol, series in found.items()}
+    return {
+        symbol: Entry(str(found[symbol]), lane, action.candles or "", versions.get(lane, 0), 0)
+        for symbol, lane in places.items()
+    }
 
 
 _encoder = msgspec.msgpack.Encoder()

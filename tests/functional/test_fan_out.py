@@ -1,0 +1,387 @@
+"""Frames to WebSocket clients: what changed, once, in order, whatever fails."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import msgspec
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cryptopulse import wiring
+from cryptopulse.aws.connections import Head
+from cryptopulse.domain.candles import HOUR, MINUTE
+from cryptopulse.domain.fanning import BACK_OFF
+from cryptopulse.domain.folding import fold
+from cryptopulse.domain.lanes import Lane, Minute
+from cryptopulse.domain.series import Series, lane_of
+from cryptopulse.domain.subscriptions import IDLE_AFTER, MAX_AGE, Connection, Entry, Subscribe
+from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record
+from cryptopulse.errors import ConditionError, ServiceError
+from functions.fan_out import app
+from tests.conftest import read_event
+from tests.functional.callbacks import Callbacks, hang_up, served
+
+NOON = 1_795_348_800_000
+"""2026-11-22T12:00:00Z."""
+BTC = Series("coinbase", "BTC-USD")
+LANE = lane_of(BTC, 2)
+
+type Ring = Callable[..., None]
+
+
+class Hands:
+    """Of the functions' clock."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+        self.slept: list[float] = []
+
+    def __call__(self) -> int:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += round(seconds * 1000)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Hands:
+    clock = Hands()
+    monkeypatch.setattr(wiring, "now", clock)
+    monkeypatch.setattr(app, "sleep", clock.sleep)
+    return clock
+
+
+@pytest.fixture
+def callbacks(aws: boto3.Session, clock: Hands, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callbacks]:
+    with served() as callbacks:
+        monkeypatch.setenv("MANAGEMENT_URL", callbacks.url)
+        wiring.clear()
+        app._memory.clear()
+        yield callbacks
+        hang_up(wiring.sockets())
+
+
+@pytest.fixture
+def ring(
+    callbacks: Callbacks, clock: Hands, kinesis_event: Callable[..., dict[str, Any]], context: LambdaContext
+) -> Ring:
+    """Rings both shards with the newest version of the lane, a second later; or delivers what is given."""
+
+    def ring(*records: tuple[str, bytes], later: int = 1_000) -> None:
+        clock.now += later
+        data = b'{"%d":%d}' % (LANE, wiring.market().lane(LANE).version)
+        app.handler(kinesis_event(*(records or (("fan#0", data), ("fan#1", data)))), context)
+
+    return ring
+
+
+def tell(*messages: Message) -> None:
+    """Folds messages into the lane, as process_ticks does."""
+    market = wiring.market()
+    minutes = {minute.start: minute for minute in market.minutes(LANE, NOON - HOUR, NOON + HOUR)}
+    minutes = {start: minutes.get(start, Minute(start)) for start in range(NOON - HOUR, NOON + HOUR, MINUTE)}
+    lane = market.lane(LANE)
+    before = lane.version
+    told = fold(lane, minutes, [Record("coinbase", LANE, list(messages))])
+    market.write(lane, before, [minutes[minute] for minute in told.minutes])
+
+
+def price(cents: int, second: int) -> dict[str, Any]:
+    """Tells a price, and returns it as clients hear it."""
+    tell(Quote("BTC-USD", 2, cents, NOON + second * 1_000))
+    return {
+        "symbol": "BTC-USD",
+        "venue": "coinbase",
+        "price": cents / 100,
+        "time": f"2026-11-22T12:00:{second:02}.000Z",
+    }
+
+
+def minute(number: int, cents: int) -> dict[str, Any]:
+    """Tells a candle of the minutes after noon, and returns it as clients hear it."""
+    start = NOON + number * MINUTE
+    bar = Bar(start, cents, cents + 3, cents - 2, cents + 1, 7)
+    tell(Candles("BTC-USD", 2, 1, start, start + MINUTE, start + MINUTE + 1, [bar]), Clock(start + MINUTE))
+    names = ("time", "open", "high", "low", "close", "volume")
+    row = dict(zip(names, (start, *(value / 100 for value in bar[1:5]), 0.7), strict=True))
+    return {"symbol": "BTC-USD", "venue": "coinbase", "interval": "1m", **row, "closed": True, "complete": True}
+
+
+def subscribe(id_: str, *, interval: str = "", interval_ms: int = 1_000) -> Connection:
+    """A connection that was shown the lane as it is."""
+    connections = wiring.connections()
+    connection = connections.find(id_, wiring.now())
+    if connection is None:
+        connection = Connection(id_, "192.0.2.44", wiring.now(), wiring.now())
+        connections.open(connection)
+    channel = "candles" if interval else "ticks"
+    action = Subscribe(action="subscribe", channel=channel, symbols=["BTC-USD"], interval_ms=interval_ms)
+    entry = Entry(str(BTC), LANE, interval, wiring.market().lane(LANE).version, 0)
+    connections.change(connection, lambda it: it.subscribe(action, {"BTC-USD": entry}), wiring.now())
+    return connection
+
+
+def shard(id_: str) -> int:
+    return wiring.connections().shard_of(id_)
+
+
+def test_what_changed_is_sent_to_whom_it_concerns(ring: Ring, callbacks: Callbacks) -> None:
+    price(100, 0)
+    for id_ in ("a", "b"):
+        subscribe(id_)
+    subscribe("b", interval="1m")
+    ring()
+    assert callbacks.sent == {}
+    tick, candle = price(101, 1), minute(0, 100)
+    ring()
+    frame = {"type": "ticks", "seq": 1, "time": "2026-11-22T12:00:02.000Z", "ticks": [tick]}
+    assert callbacks.frames("a") == [frame]
+    assert callbacks.frames("b") == [frame, {"type": "candles", "seq": 2, "candles": [candle]}]
+    ring()
+    assert callbacks.sent == {}
+
+
+def test_larger_candles_are_folded_from_what_is_stored(ring: Ring, callbacks: Callbacks) -> None:
+    subscribe("a", interval="5m")
+    for number in range(5):
+        minute(number, 100 + number)
+        ring()
+    told = [frame["candles"][0] for frame in callbacks.frames("a")]
+    assert [(candle["time"], candle["close"], candle["closed"]) for candle in told] == [
+        (NOON, (101 + number) / 100, number == 4) for number in range(5)
+    ]
+    assert told[-1] == {
+        "symbol": "BTC-USD",
+        "venue": "coinbase",
+        "interval": "5m",
+        "time": NOON,
+        "open": 1.0,
+        "high": 1.07,
+        "low": 0.98,
+        "close": 1.05,
+        "volume": 3.5,
+        "closed": True,
+        "complete": True,
+    }
+
+
+def test_the_shipped_event_is_a_doorbell(callbacks: Callbacks, context: LambdaContext) -> None:
+    price(100, 0)
+    app.handler(read_event("fan_out"), context)
+    assert callbacks.seen == []
+
+
+def test_a_subscription_made_meanwhile_counts_at_once(ring: Ring, callbacks: Callbacks) -> None:
+    subscribe("a")
+    ring()
+    subscribe("b")
+    tick = price(101, 1)
+    ring()
+    assert [frame["ticks"] for id_ in ("a", "b") for frame in callbacks.frames(id_)] == [[tick], [tick]]
+    wiring.connections().remove("a")
+    price(102, 2)
+    ring()
+    assert list(callbacks.sent) == ["b"]
+
+
+def test_a_subscription_whose_notice_was_lost_counts_after_a_minute(ring: Ring, callbacks: Callbacks) -> None:
+    connection = subscribe("a")
+    ring()
+    entry = Entry(str(BTC), LANE, "1m", wiring.market().lane(LANE).version, connection.version + 1)
+    connection.subscribe(Subscribe(action="subscribe", channel="candles", symbols=["BTC-USD"]), {"BTC-USD": entry})
+    head = wiring.connections().head(shard("a"))
+    wiring.connections()._save(connection)
+    wiring.connections()._table.update(f"SHARD#{shard('a')}", "HEAD", set={"version": head.version})
+    candle = minute(0, 100)
+    ring()
+    assert callbacks.sent == {}
+    ring(later=60_000)
+    assert [frame["candles"] for frame in callbacks.frames("a")] == [[candle]]
+
+
+# --- pace ---
+
+
+def test_who_is_owed_something_soon_is_waited_for(ring: Ring, callbacks: Callbacks, clock: Hands) -> None:
+    subscribe("a")
+    price(101, 1)
+    ring()
+    tick = price(102, 2)
+    ring(later=200)
+    assert clock.slept == [0.8]
+    assert [(frame["seq"], frame["time"]) for frame in callbacks.frames("a")] == [
+        (1, "2026-11-22T12:00:01.000Z"),
+        (2, "2026-11-22T12:00:02.000Z"),
+    ]
+    assert tick["price"] == 1.02
+
+
+@pytest.mark.parametrize(("cloud", "interval_ms"), [("aws", 5_000), ("local", 1_000)])
+def test_who_is_owed_something_later_waits_for_a_doorbell(
+    ring: Ring, callbacks: Callbacks, clock: Hands, monkeypatch: pytest.MonkeyPatch, cloud: str, interval_ms: int
+) -> None:
+    there = msgspec.structs.replace(wiring.settings(), CLOUD=cloud)
+    monkeypatch.setattr(wiring, "settings", lambda: there)
+    subscribe("a", interval_ms=interval_ms)
+    price(101, 1)
+    ring()
+    price(102, 2)
+    ring(later=200)
+    assert (clock.slept, [frame["seq"] for frame in callbacks.frames("a")]) == ([], [1])
+    ring(later=interval_ms)
+    assert [frame["seq"] for frame in callbacks.frames("a")] == [2]
+
+
+# --- failures ---
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_what_is_not_taken_comes_later_with_the_newest_value(ring: Ring, callbacks: Callbacks, status: int) -> None:
+    subscribe("a")
+    price(101, 1)
+    callbacks.answers["a"] = [status]
+    ring()
+    tick = price(102, 2)
+    ring(later=100)
+    assert callbacks.frames("a") == []
+    ring(later=BACK_OFF)
+    assert [(frame["seq"], frame["ticks"]) for frame in callbacks.frames("a")] == [(1, [tick])]
+
+
+def test_who_is_gone_is_removed_and_the_shard_rests(ring: Ring, callbacks: Callbacks) -> None:
+    subscribe("a")
+    price(101, 1)
+    callbacks.answers["a"] = [410]
+    ring()
+    assert wiring.connections().find("a", NOON) is None
+    ring()
+    assert not wiring.connections().head(shard("a")).clients
+    assert wiring.connections().state(shard("a")).clients == {}
+
+
+def test_a_forbidden_post_raises_and_the_frame_comes_again(ring: Ring, callbacks: Callbacks) -> None:
+    subscribe("a")
+    price(101, 1)
+    callbacks.answers["a"] = [403]
+    with pytest.raises(ServiceError):
+        ring()
+    ring()
+    assert [frame["seq"] for frame in callbacks.frames("a")] == [1]
+
+
+def test_a_crash_before_the_state_is_kept_repeats_the_frame_with_its_seq(
+    ring: Ring, callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe("a")
+    price(101, 1)
+
+    def crash(number: int, state: object) -> None:
+        raise ConditionError("ConditionalCheckFailedException", "somebody else wrote first")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wiring.connections(), "record", crash)
+        with pytest.raises(ConditionError):
+            ring()
+    assert shard("a") not in app._memory
+    ring()
+    first, second = callbacks.frames("a")
+    assert (first["seq"], second["seq"], first["ticks"]) == (1, 1, second["ticks"])
+
+
+def test_a_process_that_comes_back_does_not_trust_its_memory(ring: Ring, callbacks: Callbacks) -> None:
+    subscribe("a")
+    for second in (1, 2, 3, 4):
+        price(100 + second, second)
+        if second == 2:
+            ours, name = dict(app._memory), app._owner()
+            app._memory.clear()
+            app._owner.cache_clear()
+        if second == 4:
+            theirs = app._owner()
+            assert theirs != name
+            app._owner.cache_clear()
+            app._memory.update(ours)
+        ring()
+    assert [frame["seq"] for frame in callbacks.frames("a")] == [1, 2, 3, 4]
+
+
+def test_what_is_no_doorbell_is_skipped_and_told(
+    ring: Ring, callbacks: Callbacks, caplog: pytest.LogCaptureFixture
+) -> None:
+    subscribe("a")
+    tick = price(101, 1)
+    good = (f"fan#{shard('a')}", b'{"%d":1}' % LANE)
+    ring(("fan#9", b"{}"), ("fan#0", b"\xff"), good, ("lane#0", b"{}"))
+    assert [frame["ticks"] for frame in callbacks.frames("a")] == [[tick]]
+    assert [log.getMessage() for log in caplog.records if log.name != "werkzeug"] == [
+        *["unreadable doorbell"] * 3,
+        "fanned out",
+    ]
+
+
+def test_a_doorbell_of_a_lane_that_is_not_there_does_no_harm(ring: Ring, callbacks: Callbacks) -> None:
+    subscribe("a")
+    ring((f"fan#{shard('a')}", b'{"%d":7,"63":9}' % LANE))
+    assert callbacks.sent == {}
+
+
+def test_an_old_doorbell_reads_nothing(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    subscribe("a")
+    price(101, 1)
+    ring()
+    asked: list[set[int]] = []
+
+    def lanes(numbers: set[int], *, consistent: bool) -> dict[int, Lane]:
+        asked.append(set(numbers))
+        return {}
+
+    monkeypatch.setattr(wiring.market(), "lanes", lanes)
+    ring()
+    assert asked == [set()]
+
+
+# --- farewells ---
+
+
+@pytest.mark.parametrize(("age", "reason"), [(MAX_AGE, "max_age"), (IDLE_AFTER, "idle")])
+def test_the_old_and_the_silent_are_told_good_bye(
+    ring: Ring, callbacks: Callbacks, clock: Hands, age: int, reason: str
+) -> None:
+    connection = Connection("a", "192.0.2.44", NOON - age + 1_000, NOON - IDLE_AFTER + 1_000)
+    wiring.connections().open(connection)
+    ring(later=999)
+    assert callbacks.sent == {}
+    ring(later=1)
+    assert callbacks.frames("a") == [{"type": "bye", "reason": reason}]
+    assert callbacks.closed == ["a"]
+    assert wiring.connections().find("a", clock.now) is None
+
+
+def test_who_was_heard_of_meanwhile_stays(ring: Ring, callbacks: Callbacks, clock: Hands) -> None:
+    connection = Connection("a", "192.0.2.44", NOON, NOON)
+    wiring.connections().open(connection)
+    ring()
+    clock.now = NOON + IDLE_AFTER - 30_000
+    wiring.connections().heard(connection, clock.now)
+    ring(later=40_000)
+    assert callbacks.sent == {}
+
+
+def test_a_good_bye_that_is_not_taken_is_said_again(ring: Ring, callbacks: Callbacks, clock: Hands) -> None:
+    wiring.connections().open(Connection("a", "192.0.2.44", NOON - MAX_AGE, NOON))
+    callbacks.answers["a"] = [429]
+    ring()
+    assert wiring.connections().find("a", clock.now) is not None
+    callbacks.answers["a"] = [410]
+    ring()
+    assert wiring.connections().find("a", clock.now) is None
+
+
+def test_a_shard_without_clients_is_rung_no_more(ring: Ring) -> None:
+    subscribe("a")
+    wiring.connections().remove("a")
+    ring()
+    head = wiring.connections().head(shard("a"))
+    assert head == Head(3, clients=False, owner=app._owner())
