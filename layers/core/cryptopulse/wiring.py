@@ -60,7 +60,7 @@ def connections() -> Connections:
 
 @cache
 def sockets() -> Sockets:
-    return Sockets(Endpoint(settings().MANAGEMENT_URL, "execute-api", account()))
+    return Sockets(Endpoint(settings().MANAGEMENT_URL, "execute-api", account(), timeout=1))
 
 
 @cache

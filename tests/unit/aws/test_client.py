@@ -149,6 +149,11 @@ def test_nobody_there_is_an_error_after_retries(client: Client, slept: list[floa
         Client("kinesis", account, sleep=slept.append).call("PutRecords", {})
 
 
-def test_a_number_that_is_none_never_leaves(client: Client) -> None:
-    with pytest.raises(ValueError, match="Out of range float values"):
-        client.call("PutItem", {"x": float("nan")})
+def test_a_service_that_hangs_is_given_up_in_time(
+    service: Service, client: Client, slept: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cryptopulse.aws.client.PATIENCE", 0)
+    service.answers = [THROTTLED]
+    with pytest.raises(ThrottledError):
+        client.call("PutItem", {})
+    assert (len(service.requests), slept) == (1, [])

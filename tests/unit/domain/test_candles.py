@@ -62,7 +62,7 @@ def test_a_packed_block_is_small() -> None:
 
 def test_an_unknown_block_format_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown block format 9"):
-        decode(zlib.compress(b"\x09\x00\x00\x00\x00"))
+        decode(zlib.compress(bytes([9, *[0] * 20])))
 
 
 def test_clients_see_the_venues_own_digits_and_no_empty_minutes() -> None:

@@ -467,7 +467,19 @@ def test_a_larger_candle_closes_with_the_clock_though_nothing_was_traded(cloud: 
     assert told == [(NOON, False), (NOON, True)]
 
 
-def test_a_candle_that_grows_open_is_sent_and_closes_once(cloud: Cloud) -> None:
+def test_candles_between_two_that_changed_are_not_sent(cloud: Cloud) -> None:
+    cloud.world.candles(SERIES[0], 50, count=12)
+    socket = subscribe(cloud, "a", 0, interval="5m")
+    repaired = Candles("BTC-USD", 2, 0, NOON, NOON + MINUTE, cloud.world.now + 1, [Bar(NOON, 40, 41, 39, 40, 5)])
+    cloud.world.fold(SERIES[0], repaired)
+    cloud.world.candles(SERIES[0], 51)
+    beat(cloud)
+    (frame,) = socket.frames
+    told = [(candle["time"], candle["open"], candle["close"], candle["closed"]) for candle in frame["candles"]]
+    assert told == [(NOON, 0.4, 0.5, True), (NOON + 10 * MINUTE, 0.5, 0.51, False)]
+
+
+def test_an_open_minute_is_sent_as_it_grows(cloud: Cloud) -> None:
     """As in stream mode, where trades make the row."""
     socket = subscribe(cloud, "a", 0, interval="1m")
     lane = cloud.world.lanes[lane_of(SERIES[0], LANES)]

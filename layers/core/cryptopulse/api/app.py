@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Any, Final, get_type_hints
 
@@ -200,7 +200,7 @@ def _tag(answer: dict[str, Any], known: str | None) -> None:
     headers = answer["headers"]
     if answer["statusCode"] != HTTPStatus.OK or headers.get("Cache-Control", "no-store") == "no-store":
         return
-    headers["ETag"] = f'"{blake2b(answer["body"].encode(), digest_size=16).hexdigest()}"'
+    headers["ETag"] = f'"{sha256(answer["body"].encode()).hexdigest()[:32]}"'
     if known is not None and _matches(known, headers["ETag"]):
         del headers["Content-Type"]
         answer |= {"statusCode": HTTPStatus.NOT_MODIFIED, "body": "", "isBase64Encoded": False}

@@ -4,7 +4,6 @@ boto3 spends 390 ms of CPU before its first answer and 330 µs on each call; the
 See docs/decisions/001-thin-aws-client.md.
 """
 
-import json
 import random
 import socket
 import ssl
@@ -15,6 +14,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+import msgspec
 from httptools import HttpParserError, HttpResponseParser
 
 from cryptopulse.aws.sigv4 import Credentials, sign
@@ -37,6 +37,8 @@ RETRIED_REASONS: Final = frozenset({"ProvisionedThroughputExceeded", "Throttling
 RETRIES: Final = 6
 TIMEOUT: Final = 5.0
 """Seconds to wait for a connection or an answer."""
+PATIENCE: Final = 10.0
+"""Seconds after which nothing is tried again."""
 
 
 @cache
@@ -63,9 +65,10 @@ class Endpoint:
         url: Scheme, host and perhaps a port; a path is kept as a prefix.
         service: The name to sign for, such as `dynamodb`.
         account: Who signs, and where.
+        timeout: Seconds to wait for a connection or an answer.
     """
 
-    def __init__(self, url: str, service: str, account: Account) -> None:
+    def __init__(self, url: str, service: str, account: Account, timeout: float = TIMEOUT) -> None:
         parts = urlsplit(url)
         self.prefix = parts.path.rstrip("/")
         self._host = parts.netloc
@@ -73,6 +76,7 @@ class Endpoint:
         self._address = parts.hostname or "", parts.port or (443 if self._secure else 80)
         self._service = service
         self._account = account
+        self._timeout = timeout
         self._local = threading.local()
 
     def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
@@ -125,7 +129,7 @@ class Endpoint:
         return answer.parser.get_status_code(), b"".join(answer.body)
 
     def _connect(self) -> socket.socket:
-        connection = socket.create_connection(self._address, TIMEOUT)
+        connection = socket.create_connection(self._address, self._timeout)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return _tls().wrap_socket(connection, server_hostname=self._address[0]) if self._secure else connection
 
@@ -179,8 +183,9 @@ class Client:
             ThrottledError: All retries were used up.
             ServiceError: Anything else that the service refuses.
         """
-        payload = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+        payload = msgspec.json.encode(body)
         headers = {**self._headers, "x-amz-target": f"{self._target}.{operation}"}
+        last = time.monotonic() + PATIENCE
         for attempt in range(RETRIES + 1):
             try:
                 status, answer = self.endpoint.request("POST", "/", headers, payload)
@@ -188,19 +193,20 @@ class Client:
                 error: ServiceError = ThrottledError("NoAnswer", f"{operation}: {failure!r}")
             else:
                 if status == 200:
-                    return json.loads(answer) if answer else {}
+                    return msgspec.json.decode(answer or b"{}", type=dict[str, Any])
                 error = _error(operation, status, answer)
                 if not isinstance(error, ThrottledError):
                     raise error
-            if attempt < RETRIES:
-                self._sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))
+            if attempt == RETRIES or time.monotonic() > last:
+                break
+            self._sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))
         raise error
 
 
 def _error(operation: str, status: int, answer: bytes) -> ServiceError:
     try:
-        body = json.loads(answer)
-    except ValueError:
+        body = msgspec.json.decode(answer, type=dict[str, Any])
+    except msgspec.DecodeError:
         body = {}
     code = str(body.get("__type", status)).rpartition("#")[2]
     told = body.get("message") or body.get("Message") or repr(answer[:200])

@@ -211,27 +211,31 @@ def by_block(step: int, rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 # --- the packed form: columns of differences, each in the narrowest integers that hold it, compressed ---
 
-_HEADER: Final = struct.Struct("<BBBH")
+_HEADER: Final = struct.Struct("<BBBHqq")
+"""Format, scales, number of rows, first start, first as_of."""
 _FORMAT: Final = 1
+_CONSTANT: Final = "="
 _WIDE: Final = "w"
 
 
 def encode(block: Block) -> bytes:
     """The block as bytes, some 15 a row."""
     starts, opens, highs, lows, closes, volumes, ranks, as_ofs, complete = block.columns
+    count = len(starts)
+    first = (starts[0], as_ofs[0]) if count else (0, 0)
     columns = (
-        _differences(starts),
-        _differences(closes),
+        map(sub, starts[1:], starts),
+        [*closes[:1], *map(sub, closes[1:], closes)],
         map(sub, opens, closes),
         map(sub, highs, closes),
         map(sub, lows, closes),
         volumes,
         ranks,
-        _differences(as_ofs),
+        map(sub, as_ofs[1:], as_ofs),
         complete,
     )
     body = b"".join(_column(list(column)) for column in columns)
-    return zlib.compress(_HEADER.pack(_FORMAT, block.price_scale, block.size_scale, len(starts)) + body)
+    return zlib.compress(_HEADER.pack(_FORMAT, block.price_scale, block.size_scale, count, *first) + body)
 
 
 def decode(data: bytes) -> Block:
@@ -241,46 +245,49 @@ def decode(data: bytes) -> Block:
         ValueError: The format is unknown.
     """
     raw = zlib.decompress(data)
-    version, price_scale, size_scale, count = _HEADER.unpack_from(raw)
+    version, price_scale, size_scale, count, start, as_of = _HEADER.unpack_from(raw)
     if version != _FORMAT:
         raise ValueError(f"unknown block format {version}")
     if count == 0:
         return EMPTY
-    starts, closes, opens, highs, lows, volumes, ranks, as_ofs, complete = _columns(raw, count)
+    steps, closes, opens, highs, lows, volumes, ranks, ages, complete = _columns(raw, count)
+    starts, as_ofs = list(accumulate(steps, initial=start)), list(accumulate(ages, initial=as_of))
     closes = list(accumulate(closes))
     opens, highs, lows = (list(map(add, column, closes)) for column in (opens, highs, lows))
-    columns = (list(accumulate(starts)), opens, highs, lows, closes, volumes, ranks, list(accumulate(as_ofs)), complete)
-    return Block(price_scale, size_scale, columns)
-
-
-def _differences(values: Sequence[int]) -> list[int]:
-    return [*values[:1], *map(sub, values[1:], values)]
+    return Block(price_scale, size_scale, (starts, opens, highs, lows, closes, volumes, ranks, as_ofs, complete))
 
 
 def _column(values: list[int]) -> bytes:
+    if values and values.count(values[0]) == len(values) and -(2**63) <= values[0] < 2**63:
+        return _CONSTANT.encode() + struct.pack("<q", values[0])
     for code in "bhiq":
         try:
             return code.encode() + array(code, values).tobytes()
         except OverflowError:
             continue
-    texts = [str(value).encode() for value in values]
-    text = b",".join(texts)
+    text = b",".join(str(value).encode() for value in values)
     return _WIDE.encode() + struct.pack("<I", len(text)) + text
 
 
-def _columns(raw: bytes, count: int) -> Iterator[list[int]]:
+def _columns(raw: bytes, count: int) -> Iterator[Sequence[int]]:
+    """The nine columns; those of steps are one shorter than the rows."""
     at = _HEADER.size
-    while at < len(raw):
+    for number in range(9):
+        rows = count - 1 if number in (0, 7) else count
         code = chr(raw[at])
         at += 1
-        if code == _WIDE:
+        if code == _CONSTANT:
+            (value,) = struct.unpack_from("<q", raw, at)
+            at += 8
+            yield [value] * rows
+        elif code == _WIDE:
             (size,) = struct.unpack_from("<I", raw, at)
             at += 4
             yield [int(text) for text in raw[at : at + size].split(b",")]
             at += size
-            continue
-        values = array(code)
-        size = values.itemsize * count
-        values.frombytes(raw[at : at + size])
-        at += size
-        yield values.tolist()
+        else:
+            values = array(code)
+            size = values.itemsize * rows
+            values.frombytes(raw[at : at + size])
+            at += size
+            yield values
