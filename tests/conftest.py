@@ -1,6 +1,7 @@
 """What the tests share: the cloud as template.yaml declares it, in moto, and events as the triggers send them."""
 
 import json
+import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,8 +36,16 @@ def aws_url() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def boto_session() -> boto3.Session:
+    """One session for all tests: it keeps the service models it has read."""
+    return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)  # noqa: S106
+
+
 @pytest.fixture
-def aws(aws_url: str, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
+def aws(
+    aws_url: str, boto_session: boto3.Session, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[boto3.Session]:
     """An empty AWS with the template's tables and stream, the environment of the functions, and fresh wiring."""
     environment = {
         "AWS_REGION": REGION,
@@ -62,8 +71,7 @@ def aws(aws_url: str, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     wiring.clear()
-    session = boto3.Session(region_name=REGION)
-    dynamodb = session.client("dynamodb")
+    dynamodb = boto_session.client("dynamodb")
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::DynamoDB::Table":
             properties = dict(resource["Properties"])
@@ -72,17 +80,11 @@ def aws(aws_url: str, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
             encrypted = properties.pop("SSESpecification", {}).get("SSEEnabled", False)
             properties["SSESpecification"] = {"Enabled": encrypted}
             dynamodb.create_table(TableName=name, **properties)
-    session.client("kinesis").create_stream(StreamName="Stream", ShardCount=1)
-    yield session
+    boto_session.client("kinesis").create_stream(StreamName="Stream", ShardCount=1)
+    yield boto_session
     wiring.clear()
-    _reset(aws_url)
-
-
-def _reset(url: str) -> None:
-    import urllib.request
-
-    request = urllib.request.Request(f"{url}/moto-api/reset", method="POST")  # noqa: S310 (our own loopback server)
-    urllib.request.urlopen(request, timeout=10).read()  # noqa: S310
+    reset = urllib.request.Request(f"{aws_url}/moto-api/reset", method="POST")  # noqa: S310 (our own loopback server)
+    urllib.request.urlopen(reset, timeout=10).read()  # noqa: S310
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def _look(shards: Mapping[int, Shard], rung: Mapping[int, Mapping[int, int]]) ->
     for number, shard in shards.items():
         for lane in (lanes[each] for each in sorted(wanted[number]) if each in lanes):
             minutes = market.minutes_at(lane.number, shard.minutes(lane, now), consistent=True)
-            shard.absorb(lane, minutes, partial(market.candles, lane, now=now))
+            shard.absorb(lane, minutes, partial(market.candles, lane, now=now, consistent=True))
 
 
 def _send(shards: Mapping[int, Shard], deadline: int) -> int:

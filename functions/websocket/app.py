@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -119,7 +120,8 @@ def _subscribe(connection: Connection, action: Subscribe, now: int) -> Refusal |
     entries = subscriptions.entries(action, found, lane_count, _versions(lanes))
     in_force = {"symbols": list(found), "interval_ms": action.interval_in_force, "interval": action.candles}
     _send(connection, frames.answer("subscribed", action.id, channel=action.channel, **in_force))
-    _send(connection, *snapshots(action.channel, entries.values(), lanes, market.candles, now, action.since_ms))
+    rows = partial(market.candles, consistent=True)
+    _send(connection, *snapshots(action.channel, entries.values(), lanes, rows, now, action.since_ms))
     wiring.connections().change(connection, lambda current: current.subscribe(action, entries), now)
     _ring(connection, lanes)
     return None
@@ -129,8 +131,9 @@ def _resync(connection: Connection, action: Resync, now: int) -> None:
     shown = {entry for _, entry in connection.entries()}
     lanes = _lanes(entry.lane for entry in shown)
     _send(connection, frames.answer("resynced", action.id))
+    rows = partial(wiring.market().candles, consistent=True)
     for name, channel in connection.channels.items():
-        _send(connection, *snapshots(name, channel.entries.values(), lanes, wiring.market().candles, now))
+        _send(connection, *snapshots(name, channel.entries.values(), lanes, rows, now))
     wiring.connections().change(connection, lambda current: current.show(shown, _versions(lanes)), now)
     _ring(connection, lanes)
 

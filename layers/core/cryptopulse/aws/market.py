@@ -66,9 +66,10 @@ class Market:
         lanes = (decode_lane(item["data"]) for item in self.table.get_many(keys, consistent=consistent).values())
         return {lane.number: lane for lane in lanes}
 
-    def minutes(self, lane: int, start: int, end: int) -> list[Minute]:
+    def minutes(self, lane: int, start: int, end: int, *, consistent: bool = False) -> list[Minute]:
         """The lane's minute items with `start` <= minute < `end` (Unix ms), oldest first."""
-        items = self.table.query(f"LANE#{lane}", _minute_key(start), _minute_key(end - MINUTE))
+        first, last = _minute_key(start), _minute_key(end - MINUTE)
+        items = self.table.query(f"LANE#{lane}", first, last, consistent=consistent)
         return [_minute(item) for item in items]
 
     def minutes_at(self, lane: int, minutes: Iterable[int], *, consistent: bool = False) -> list[Minute]:
@@ -121,7 +122,7 @@ class Market:
         """
         for hour in list(lane.unpacked):
             parts: dict[Series, list[Block]] = defaultdict(list)
-            for minute in self.minutes(lane.number, hour, hour + HOUR):
+            for minute in self.minutes(lane.number, hour, hour + HOUR, consistent=True):
                 for name, row in minute.rows.items():
                     parts[Series.parse(name)].append(row.block(minute.start))
             self.merge_minutes({series: joined(*blocks) for series, blocks in parts.items()}, lane.now)
@@ -192,7 +193,9 @@ class Market:
         items = self.table.query(f"CANDLES#{series}", block_key(step, start), block_key(step, end - 1))
         return joined(*(packed.decode(item["data"]) for item in items)).between(start, end)
 
-    def candles(self, lane: Lane, series: Series, interval: int, start: int, end: int, now: int) -> Block:
+    def candles(
+        self, lane: Lane, series: Series, interval: int, start: int, end: int, now: int, *, consistent: bool = False
+    ) -> Block:
         """The rows of any interval with `start` <= row.start < `end`, the open one too, folded where not stored.
 
         Args:
@@ -200,13 +203,17 @@ class Market:
             interval: In ms, one of INTERVALS.
             start: Aligned to the interval, Unix ms.
             now: Unix ms; tells which row is open.
+            consistent: Whether minutes not packed yet must be no older than `lane`.
         """
         step = max(stored for stored in STORED if interval % stored == 0)
         end = min(end, floor(now, interval) + interval)
         until = min(now, lane.clocks.get(series.venue, now))
-        return folded(self._rows(lane, series, step, start, end, until), step, interval, until)
+        rows = self._rows(lane, series, step, start, end, until, consistent=consistent)
+        return folded(rows, step, interval, until)
 
-    def _rows(self, lane: Lane, series: Series, step: int, start: int, end: int, until: int) -> Block:
+    def _rows(
+        self, lane: Lane, series: Series, step: int, start: int, end: int, until: int, *, consistent: bool
+    ) -> Block:
         """Rows of a stored step: packed ones, and above them what is still folded from the step below."""
         loose_from = floor(lane.unpacked_from, step)
         if not lane.packed_to or end <= loose_from:
@@ -214,16 +221,16 @@ class Market:
         old = self.blocks(series, step, start, min(end, loose_from))
         from_ = max(start, loose_from)
         if step == MINUTE:
-            return joined(old, self.loose_minutes(lane, series, from_, end))
+            return joined(old, self.loose_minutes(lane, series, from_, end, consistent=consistent))
         below = HOUR if step == DAY else MINUTE
-        fresh = folded(self._rows(lane, series, below, from_, end, until), below, step, until)
-        return joined(old, fresh)
+        fresh = self._rows(lane, series, below, from_, end, until, consistent=consistent)
+        return joined(old, folded(fresh, below, step, until))
 
-    def loose_minutes(self, lane: Lane, series: Series, start: int, end: int) -> Block:
+    def loose_minutes(self, lane: Lane, series: Series, start: int, end: int, *, consistent: bool = False) -> Block:
         """The series' rows of minutes that are not packed yet, the open ones too."""
         name = str(series)
-        minutes = {minute.start: minute for minute in self.minutes(lane.number, start, end)}
-        parts = [minute.rows[name].block(minute.start) for minute in minutes.values() if name in minute.rows]
+        minutes = self.minutes(lane.number, start, end, consistent=consistent)
+        parts = [minute.rows[name].block(minute.start) for minute in minutes if name in minute.rows]
         if state := lane.series.get(name):
             parts += [row.block(minute) for minute, row in sorted(state.open.items()) if start <= minute < end]
         return joined(*parts)
