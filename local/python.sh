@@ -17,7 +17,7 @@ CryptoPulse needs Python 3.13, with venv, and found none that runs. Any of these
     uv python install 3.13
     pyenv install 3.13
     brew install python@3.13                      (macOS)
-    apt install python3.13 python3.13-venv        (Debian 14, Ubuntu 25.04 and later)
+    apt install python3.13 python3.13-venv        (Debian 13, Ubuntu 25.04 and later)
 Or name it: make PYTHON=/path/to/python3.13
 END
 exit 1

@@ -59,16 +59,14 @@ def simulator() -> Iterator[Exchanges]:
     app = make_app(seed=7, clock=exchanges.clock, hold_seconds=2)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", access_log=False, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RateLimit, "admits", lambda *_: True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        host, port = server.servers[0].sockets[0].getsockname()
-        exchanges.url = f"http://{host}:{port}"
-        yield exchanges
-        server.should_exit = True
-        thread.join(10)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    host, port = server.servers[0].sockets[0].getsockname()
+    exchanges.url = f"http://{host}:{port}"
+    yield exchanges
+    server.should_exit = True
+    thread.join(10)
 
 
 @pytest.fixture
@@ -77,6 +75,7 @@ def exchanges(aws: boto3.Session, simulator: Exchanges, monkeypatch: pytest.Monk
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "CryptoPulse")
     monkeypatch.setenv("BINANCE_URL", f"{simulator.url}/binance")
     monkeypatch.setenv("COINBASE_URL", f"{simulator.url}/coinbase")
+    monkeypatch.setattr(RateLimit, "admits", lambda *_: True)
     monkeypatch.setattr(coinbase, "SPACING", 1)
     monkeypatch.setattr(coinbase.Coinbase, "page_time", 1)
     wiring.clear()

@@ -45,6 +45,7 @@ def test_a_record_comes_back_whole() -> None:
         (FORMAT + b"no zlib", "incorrect header"),
         (FORMAT + zlib.compress(b"\xc1"), "MessagePack"),
         (FORMAT + zlib.compress(b"\x93\xa1x\x00\x91\x91\xa1z"), "Invalid value"),
+        (FORMAT + zlib.compress(b"\x93\xa1\x80\x00\x00"), "can't decode byte"),
         (encode(RECORD)[:-9], "incomplete or truncated"),
         (encode(Record("v", 0, [Candles("A-B", 0, 0, 60_000, 60_000, 1, [])])), "A-B: a span that ends before"),
     ],

@@ -100,7 +100,7 @@ def decode(data: bytes) -> Record:
         raise UnreadableError(f"unknown record format {data[:1]!r}")
     try:
         record = _decoder.decode(zlib.decompress(data[1:]))
-    except (zlib.error, msgspec.MsgspecError) as error:
+    except (zlib.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UnreadableError(str(error)) from error
     for message in record.messages:
         if type(message) is Candles and not message.start < message.end:
