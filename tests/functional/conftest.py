@@ -1,8 +1,10 @@
 """What the functional tests share: the simulated exchanges, and what the stream holds."""
 
+import importlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import boto3
@@ -11,8 +13,10 @@ import pytest
 import uvicorn
 
 from cryptopulse import wiring
+from cryptopulse.aws.client import Client
 from cryptopulse.domain.ticks import Record, decode
 from cryptopulse.feeds import coinbase
+from local import template
 from local.simulator.app import make_app
 from local.simulator.limits import RateLimit
 
@@ -100,3 +104,63 @@ def streamed(aws: boto3.Session) -> Streamed:
         return [decode(record["Data"]) for record in answer["Records"]]
 
     return read
+
+
+@pytest.fixture(autouse=True)
+def least_privilege(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a function's handler runs, it calls nothing that its policies in template.yaml do not allow."""
+    running: list[str] = []
+
+    def watch(name: str, folder: str) -> None:
+        app = importlib.import_module(f"{folder.replace('/', '.')}.app")
+        handler = app.handler
+
+        def watched(event: Any, context: Any) -> Any:
+            running.append(name)
+            try:
+                return handler(event, context)
+            finally:
+                running.pop()
+
+        monkeypatch.setattr(app, "handler", watched)
+
+    for name, function in functions().items():
+        watch(name, function["CodeUri"])
+    call = Client.call
+
+    def checked(self: Client, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        if running:
+            allowed = permissions()[running[-1]]
+            assert not (missing := needed(operation, body) - allowed), f"{running[-1]} may not {missing}"
+        return call(self, operation, body)
+
+    monkeypatch.setattr(Client, "call", checked)
+
+
+@cache
+def functions() -> dict[str, dict[str, Any]]:
+    return template.resources("AWS::Serverless::Function")
+
+
+@cache
+def permissions() -> dict[str, set[tuple[str, str]]]:
+    """Per function the (action, resource) pairs that its policies allow; resources by their logical ids."""
+    allowed: dict[str, set[tuple[str, str]]] = {}
+    for name, function in functions().items():
+        pairs = allowed.setdefault(name, set())
+        for statement in (each for policy in function["Policies"] for each in policy["Statement"]):
+            actions = statement["Action"]
+            resource = statement["Resource"].get("Fn::GetAtt", ["connections"])[0]
+            pairs |= {(action, resource) for action in ([actions] if isinstance(actions, str) else actions)}
+    return allowed
+
+
+def needed(operation: str, body: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """What IAM asks for a call: a transaction needs what its writes do."""
+    if operation == "PutRecords":
+        return {("kinesis:PutRecords", "Stream")}
+    if operation == "TransactWriteItems":
+        writes = [write for item in body["TransactItems"] for write in item.items()]
+        return {(f"dynamodb:{kind}Item", write["TableName"]) for kind, write in writes}
+    tables = body["RequestItems"] if "RequestItems" in body else [body["TableName"]]
+    return {(f"dynamodb:{operation}", table) for table in tables}
