@@ -51,7 +51,9 @@ def main() -> None:
                 minutes.load(expected_minutes(told))
                 folded = fold(lane, minutes, told)
                 market.write(lane, previous, [minutes[minute] for minute in folded.minutes])
-                market.pack(lane)
+                if market.pack(lane):
+                    lane.version += 1
+                    market.write(lane, lane.version - 1)
     print(f"{len(SERIES)} series polled each minute; an hour of process_ticks, packing included:")
     print(f"figure polling.write_units_per_hour {table.written - before[0]}")
     print(f"figure polling.read_units_per_hour {table.read - before[1]:.0f}")

@@ -164,7 +164,9 @@ class Writer:
                 minutes.load(expected_minutes(told))
                 folded = fold(lane, minutes, told)
                 self.market.write(lane, previous, [minutes[minute] for minute in folded.minutes])
-                self.market.pack(lane)
+                if self.market.pack(lane):
+                    lane.version += 1
+                    self.market.write(lane, lane.version - 1)
         return self.table.written - before
 
 

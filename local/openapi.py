@@ -29,7 +29,8 @@ Assets are upper-case codes (`BTC`), a symbol is `BASE-QUOTE` (`BTC-USD`), a ven
 is one symbol at one venue. Without `venue` a read uses the symbol's reference series: Coinbase for USD, EUR and GBP,
 Binance for other quotes, the other venue where that one does not trade it.
 
-Nothing is silently clamped or ignored: a parameter out of range, unknown or malformed is 422 and named in `errors`.
+Market reads clamp and ignore nothing silently: a parameter out of range, unknown or malformed is 422 and named in
+`errors`.
 Every GET answers HEAD too; market reads carry a strong `ETag` and `Cache-Control`, and `If-None-Match` gives 304.
 Every answer carries `X-Request-Id`."""
 FILES = {"/docs": {"text/html": {}}, "/openapi.json": {"application/json": {"schema": {"type": "object"}}}}

@@ -60,7 +60,8 @@ class Venue:
 
     def close(self) -> None:
         """Tells the others if the venue is not to be asked any more."""
-        if self.session.is_over and not self.is_left_alone:
+        error = self.session.error
+        if self.session.is_over and not self.is_left_alone and not (error and error.kind == "spent"):
             wiring.venues().save(self.feed.name, self.state.after(self.session, wiring.now(), priced=False))
 
 

@@ -56,8 +56,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         sleep(max(0, due - wiring.now()) / 1000)
         sent += _send(shards, deadline)
     for number, shard in shards.items():
-        _close(shard)
         _record(number, shard, remembered[number])
+    for shard in shards.values():
+        _close(shard, deadline)
     connections = sum(len(shard.connections) for shard in shards.values())
     logger.info("fanned out", shards=sorted(shards), unreadable=unreadable, connections=connections, frames=sent)
 
@@ -121,13 +122,15 @@ def _send(shards: Mapping[int, Shard], deadline: int) -> int:
     return sent
 
 
-def _close(shard: Shard) -> None:
-    """Says good-bye to connections that are idle or too old."""
+def _close(shard: Shard, deadline: int) -> None:
+    """Says good-bye to connections that are idle or too old; who is left at the deadline goes at the next doorbell."""
     connections, sockets, now = wiring.connections(), wiring.sockets(), wiring.now()
     for remembered, _ in shard.ending(now):
         if current := connections.find(remembered.id, now):  # it may have been heard of since it was read
             remembered.active_at = current.active_at
     for connection, reason in shard.ending(now):
+        if wiring.now() > deadline:
+            return
         try:
             sockets.post(connection.id, frames.bye(reason))
             sockets.close(connection.id)

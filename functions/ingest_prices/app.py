@@ -56,6 +56,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
         market.save_series(series)
     for venue, poll in polled.items():
         _measure(venue, poll)
+    wiring.doorbells().ring({})  # who is to be said good-bye to must not wait for news
     told = {venue: {"ticks": poll.ticks, **poll.state._asdict()} for venue, poll in polled.items()}
     log = logger.warning if any(poll.state.kind for poll in polls) else logger.info
     log("polled", series=len(series), venues=told)

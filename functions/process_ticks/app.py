@@ -11,7 +11,7 @@ from cryptopulse.aws.market import LazyMinutes
 from cryptopulse.domain.folding import expected_minutes, fold
 from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.ticks import Record, decode
-from cryptopulse.errors import ConditionError, UnreadableError
+from cryptopulse.errors import ConditionError, ThrottledError, UnreadableError
 from cryptopulse.telemetry import entrypoint, logger, metrics
 
 TRIES = 3
@@ -24,7 +24,10 @@ _lanes: dict[int, Lane] = {}
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     batches, unreadable = _read(event["Records"])
     versions = {lane: _advance(lane, records) for lane, records in batches.items()}
-    wiring.doorbells().ring(versions)
+    try:
+        wiring.doorbells().ring(versions)
+    except ThrottledError:
+        logger.exception("not rung")  # the next doorbell says all that this one would have said
     metrics.add_metric("UnreadableRecords", MetricUnit.Count, unreadable)
     logger.info("folded", records=len(event["Records"]), unreadable=unreadable, versions=versions)
 
@@ -63,11 +66,13 @@ def _advance(number: int, records: list[Record]) -> int:
         try:
             if folded.changed:
                 market.write(lane, previous, [minutes[minute] for minute in folded.minutes])
+            if market.pack(lane):
+                lane.version += 1
+                market.write(lane, lane.version - 1)
         except ConditionError:
             if attempt == TRIES:
                 raise
             continue
-        market.pack(lane)
         _lanes[number] = lane
         return lane.version
     raise AssertionError("unreachable")

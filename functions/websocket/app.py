@@ -1,7 +1,7 @@
 """What WebSocket clients say: they come, subscribe, ask for everything again, and go."""
 
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,8 @@ from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.series import lane_of
 from cryptopulse.domain.snapshots import snapshots
 from cryptopulse.domain.subscriptions import Action, Connection, Ping, Refusal, Resync, Subscribe, Unsubscribe
-from cryptopulse.errors import CryptoPulseError, GoneError
+from cryptopulse.domain.times import rfc3339
+from cryptopulse.errors import CryptoPulseError, GoneError, ServiceError
 from cryptopulse.telemetry import entrypoint, logger
 
 OK = {"statusCode": 200}
@@ -81,7 +82,7 @@ def _do(connection: Connection, action: Action, now: int) -> Refusal | None:
         case Resync():
             _resync(connection, action, now)
         case Ping():
-            _send(connection, frames.answer("pong", action.id, time=frames.rfc3339(now)))
+            _send(connection, frames.answer("pong", action.id, time=rfc3339(now)))
     return None
 
 
@@ -122,9 +123,18 @@ def _subscribe(connection: Connection, action: Subscribe, now: int) -> Refusal |
     _send(connection, frames.answer("subscribed", action.id, channel=action.channel, **in_force))
     rows = partial(market.candles, consistent=True)
     _send(connection, *snapshots(action.channel, entries.values(), lanes, rows, now, action.since_ms))
-    wiring.connections().change(connection, lambda current: current.subscribe(action, entries), now)
+    _keep(connection, lambda current: current.subscribe(action, entries), now)
     _ring(connection, lanes)
     return None
+
+
+def _keep(connection: Connection, change: Callable[[Connection], None], now: int) -> None:
+    """Writes what the client was told; where that fails it must not believe it: it is cut off, and comes back."""
+    try:
+        wiring.connections().change(connection, change, now)
+    except ServiceError:
+        wiring.sockets().close(connection.id)
+        raise
 
 
 def _resync(connection: Connection, action: Resync, now: int) -> None:
@@ -134,7 +144,7 @@ def _resync(connection: Connection, action: Resync, now: int) -> None:
     rows = partial(wiring.market().candles, consistent=True)
     for name, channel in connection.channels.items():
         _send(connection, *snapshots(name, channel.entries.values(), lanes, rows, now))
-    wiring.connections().change(connection, lambda current: current.show(shown, _versions(lanes)), now)
+    _keep(connection, lambda current: current.show(shown, _versions(lanes)), now)
     _ring(connection, lanes)
 
 

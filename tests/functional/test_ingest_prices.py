@@ -145,7 +145,7 @@ def test_a_faulty_venue_is_told_and_the_other_is_not_disturbed(
         assert app.handler({}, context)[venue] == 0
         assert wiring.venues().states()[venue] == states[venue]
         streamed()
-        wiring.venues().save(venue, states[venue]._replace(until=wiring.now() - 1))
+        wiring.venues()._table.update("VENUE", venue, set={"until": wiring.now() - 1, "slot": 0})
     app.handler({}, context)
     assert set(told(streamed(), Quote)) == set(FOLLOWED)
     assert (wiring.venues().states()[venue].kind, wiring.venues().states()[venue].strikes) == ("", 0)

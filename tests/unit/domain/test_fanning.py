@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptopulse.domain import fanning
-from cryptopulse.domain.candles import HOUR, MINUTE, Block, folded, joined
+from cryptopulse.domain.candles import MINUTE, Block, folded, joined
 from cryptopulse.domain.fanning import BACK_OFF, Post, Shard, State
-from cryptopulse.domain.folding import fold
-from cryptopulse.domain.frames import rfc3339
+from cryptopulse.domain.folding import KEPT, fold
 from cryptopulse.domain.lanes import Lane, Minute, MinuteRow
 from cryptopulse.domain.series import Series, lane_of
 from cryptopulse.domain.snapshots import snapshots
 from cryptopulse.domain.subscriptions import IDLE_AFTER, MAX_AGE, Channel, Connection, Entry, Subscribe, Unsubscribe
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record
+from cryptopulse.domain.times import rfc3339
 
 NOON = 1_795_348_800_000
 """2026-11-22T12:00:00Z."""
@@ -528,7 +528,7 @@ def test_lanes_that_nobody_follows_are_not_read(cloud: Cloud) -> None:
     assert shard.lanes({followed: 0}) == set()
 
 
-def test_a_lane_that_does_not_remember_its_changes_is_read_for_two_hours(cloud: Cloud) -> None:
+def test_a_lane_that_does_not_remember_its_changes_is_read_as_far_back_as_minutes_change(cloud: Cloud) -> None:
     subscribe(cloud, "a", 0, interval="1m")
     lane = cloud.world.lanes[lane_of(SERIES[0], LANES)]
     for _ in range(40):
@@ -536,7 +536,7 @@ def test_a_lane_that_does_not_remember_its_changes_is_read_for_two_hours(cloud: 
     lane = cloud.world.lanes[lane_of(SERIES[0], LANES)]
     shard = Shard(State(), cloud.connections)
     end = NOON + 40 * MINUTE
-    assert shard.minutes(lane, end) == list(range(end - 2 * HOUR, end + MINUTE, MINUTE))
+    assert shard.minutes(lane, end) == list(range(end - KEPT, end + MINUTE, MINUTE))
 
 
 @pytest.mark.parametrize(

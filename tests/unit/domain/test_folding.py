@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptopulse.domain.candles import FROM_TRADES, FROM_VENUE, HOUR, MINUTE
-from cryptopulse.domain.folding import KEPT, PACK_AFTER, RANGES, Folded, fold
+from cryptopulse.domain.folding import KEPT, KEPT_MINUTES, PACK_AFTER, RANGES, Folded, fold
 from cryptopulse.domain.lanes import Lane, Minute, Missing, decode_lane, decode_minute, encode_lane, encode_minute
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record, Trades
@@ -350,3 +350,11 @@ def test_a_fold_of_nothing_new_leaves_the_lane_as_it_was() -> None:
     before = copy.deepcopy(world.lane)
     world.fold(trades_of((1, 100, 7, NOON)), Clock(NOON + 1))
     assert world.lane == before
+
+
+def test_what_is_missing_for_longer_than_minutes_are_kept_is_given_up() -> None:
+    world = World()
+    world.fold(candles(NOON - 5 * MINUTE, NOON, NOON), Clock(NOON))
+    back = NOON + 40 * 24 * HOUR
+    world.fold(candles(back - 5 * MINUTE, back, back), Clock(back))
+    assert world.lane.series[NAME].repairs == [(back - KEPT_MINUTES, back - 5 * MINUTE)]

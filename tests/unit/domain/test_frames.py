@@ -4,14 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptopulse.domain import frames
+from cryptopulse.domain.times import rfc3339
 
 NOON = 1_795_348_800_000
 TICK = b'{"symbol":"BTC-USD","venue":"coinbase","price":63212.97,"time":"2026-11-22T12:00:00.057Z"}'
 
 
 def test_times_are_rfc_3339_with_milliseconds() -> None:
-    assert frames.rfc3339(NOON + 57) == "2026-11-22T12:00:00.057Z"
-    assert frames.rfc3339(NOON - 1) == "2026-11-22T11:59:59.999Z"
+    assert rfc3339(NOON + 57) == "2026-11-22T12:00:00.057Z"
+    assert rfc3339(NOON - 1) == "2026-11-22T11:59:59.999Z"
 
 
 def test_answers_repeat_the_id_and_leave_out_what_is_not() -> None:

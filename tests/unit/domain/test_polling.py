@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptopulse.domain.candles import DAY, HOUR, MINUTE
-from cryptopulse.domain.polling import BARS, KEPT, RECENT, SECOND_LOOK, Span, closed, records, spans
+from cryptopulse.domain.folding import KEPT_MINUTES as KEPT
+from cryptopulse.domain.polling import BARS, RECENT, SECOND_LOOK, Span, closed, records, spans
 from cryptopulse.domain.series import Series, lane_of
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Quote, Record
 

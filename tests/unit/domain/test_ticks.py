@@ -48,6 +48,9 @@ def test_a_record_comes_back_whole() -> None:
         (FORMAT + zlib.compress(b"\x93\xa1\x80\x00\x00"), "can't decode byte"),
         (encode(RECORD)[:-9], "incomplete or truncated"),
         (encode(Record("v", 0, [Candles("A-B", 0, 0, 60_000, 60_000, 1, [])])), "A-B: a span that ends before"),
+        (encode(Record("v", 0, [Candles("A-B", 0, 0, 60_000, 2**40 * 60_000, 1, [])])), "A-B: a span that ends before"),
+        (encode(Record("v", 0, [Candles("A-B", 0, 0, 1, 60_000, 1, [])])), "A-B: a span that is no whole minutes"),
+        (encode(Record("v", 0, [Quote("A-B", 10**9, 1, 1)])), "A-B: a scale of 1000000000"),
     ],
 )
 def test_what_is_no_record_is_unreadable(data: bytes, reason: str) -> None:
@@ -68,7 +71,7 @@ def test_scaled_numbers_are_exact(numbers: list[Decimal]) -> None:
     assert 0 <= scale <= 8
 
 
-@pytest.mark.parametrize("text", ["", "x", "NaN", "Infinity", "-Infinity", "1.2.3"])
+@pytest.mark.parametrize("text", ["", "x", "NaN", "Infinity", "-Infinity", "1.2.3", "1." + "1" * 70])
 def test_what_is_no_number_is_unreadable(text: str) -> None:
     with pytest.raises(UnreadableError):
         scaled("1", text)

@@ -24,6 +24,7 @@ TARGETS: Final = {"dynamodb": ("DynamoDB_20120810", "1.0"), "kinesis": ("Kinesis
 RETRIED: Final = frozenset(
     {
         "InternalServerError",
+        "KMSThrottlingException",
         "InternalFailure",
         "LimitExceededException",
         "ProvisionedThroughputExceededException",

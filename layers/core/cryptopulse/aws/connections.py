@@ -60,8 +60,8 @@ class Connections:
         """Adds a connection; one that is there already stays as it is."""
         try:
             self._save(connection)
-        except ConditionError:
-            return
+        except ConditionError:  # perhaps we wrote it ourselves, and the answer was lost
+            self._announce(connection.id)
 
     def change(self, connection: Connection, change: Callable[[Connection], None], now: int) -> bool:
         """Applies a change to the connection as it is stored, and counts as a sign of life.
@@ -118,7 +118,11 @@ class Connections:
             connection.version,
         )
         connection.version += 1
-        self._table.update(self._pk(connection.id), "HEAD", set={"clients": True}, add={"version": 1})
+        self._announce(connection.id)
+
+    def _announce(self, id_: str) -> None:
+        """Tells the shard's fan-out that its connections have changed."""
+        self._table.update(self._pk(id_), "HEAD", set={"clients": True}, add={"version": 1})
 
     # --- a shard ---
 

@@ -20,7 +20,6 @@ from cryptopulse.domain import candles as packed
 from cryptopulse.domain.candles import (
     DAY,
     EMPTY,
-    FROM_TRADES,
     HOUR,
     MINUTE,
     STORED,
@@ -30,20 +29,18 @@ from cryptopulse.domain.candles import (
     folded,
     joined,
 )
-from cryptopulse.domain.folding import Folded
+from cryptopulse.domain.folding import KEPT_MINUTES, Folded
 from cryptopulse.domain.lanes import Lane, Minute, decode_lane, decode_minute, encode_lane, encode_minute
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.ticks import Candles
 from cryptopulse.errors import ConditionError
 
-KEPT: Final = {MINUTE: 30 * DAY, HOUR: 731 * DAY}
+KEPT: Final = {MINUTE: KEPT_MINUTES, HOUR: 731 * DAY}
 """How long blocks of a step are kept; days are kept for ever."""
 MINUTE_ITEMS_KEPT: Final = DAY
 QUARANTINE_KEPT: Final = 30 * DAY
 PIECE: Final = 350_000
 """Bytes of a quarantined record in one item."""
-TRANSACTION: Final = 90
-"""Minute items written together with the live item."""
 TRIES: Final = 5
 
 
@@ -77,26 +74,17 @@ class Market:
         keys = [(f"LANE#{lane}", _minute_key(minute)) for minute in minutes]
         return [_minute(item) for item in self.table.get_many(keys, consistent=consistent).values()]
 
-    def write(self, lane: Lane, previous: int, minutes: Iterable[Minute]) -> None:
+    def write(self, lane: Lane, previous: int, minutes: Iterable[Minute] = ()) -> None:
         """Writes the lane over its version `previous`, with the minutes that changed, all or nothing.
 
-        More minute items than a transaction holds go before it, oldest first: those of venues' candles alone, which
-        may be folded again. A crash in between is made good when the batch comes again.
+        Args:
+            minutes: At most 99, one transaction's worth: a fold alters none that is older than KEPT.
 
         Raises:
             ConditionError: Somebody else wrote first.
         """
-
-        def has_trades(minute: Minute) -> bool:
-            rows = minute.rows.values()
-            return any(row.rank == FROM_TRADES and row.changed == lane.version for row in rows)
-
         live = {"pk": f"LANE#{lane.number}", "sk": "LIVE", "version": lane.version, "data": encode_lane(lane)}
-        minutes = sorted(minutes, key=lambda minute: (has_trades(minute), minute.start))
         writes = [Write(self._minute_item(lane.number, minute), minute.version) for minute in minutes]
-        while len(writes) > TRANSACTION:
-            self.table.transact(writes[:TRANSACTION])
-            del writes[:TRANSACTION]
         if writes:
             self.table.transact([*writes, Write(live, previous)])
         else:
@@ -115,18 +103,26 @@ class Market:
 
     # --- packing ---
 
-    def pack(self, lane: Lane) -> None:
-        """Packs the lane's hours that wait for it into blocks. Made again, it changes nothing.
+    def pack(self, lane: Lane) -> bool:
+        """Packs the lane's hours that wait for it into blocks; made again, it changes nothing.
 
-        The lane forgets the hours when it is next written; a crash before that packs them again.
+        Returns:
+            Whether there were any; the lane has forgotten them then, and is to be written.
         """
-        for hour in list(lane.unpacked):
+        hours, lane.unpacked = lane.unpacked, []
+        for hour in hours:
             parts: dict[Series, list[Block]] = defaultdict(list)
             for minute in self.minutes(lane.number, hour, hour + HOUR, consistent=True):
                 for name, row in minute.rows.items():
                     parts[Series.parse(name)].append(row.block(minute.start))
             self.merge_minutes({series: joined(*blocks) for series, blocks in parts.items()}, lane.now)
-            lane.unpacked.remove(hour)
+            if floor(hour + HOUR, DAY) == hour + HOUR:
+                silent = {Series.parse(name) for name in lane.series} - parts.keys()
+                for series in silent:  # it may have traded earlier that day
+                    self._make_day(
+                        series, floor(hour, DAY), self.blocks(series, HOUR, floor(hour, DAY), hour), lane.now
+                    )
+        return bool(hours)
 
     def keep_history(self, folded_: Folded, now: int) -> None:
         """Writes the rows that a fold found too old for minute items straight into the blocks."""
@@ -152,8 +148,11 @@ class Market:
             days = {floor(start, DAY) for start in block.starts}
             ended = [day for day in days if day + DAY <= now]
             for day in ended:
-                above = folded(hours.between(day, day + DAY), HOUR, DAY, now)
-                self._merge(series, DAY, above)
+                self._make_day(series, day, hours.between(day, day + DAY), now)
+
+    def _make_day(self, series: Series, day: int, hours: Block, now: int) -> None:
+        if hours.starts:
+            self._merge(series, DAY, folded(hours, HOUR, DAY, now))
 
     def _merge(self, series: Series, step: int, block: Block) -> Block:
         """Merges rows into the stored blocks they belong to; returns these blocks as they are then, joined."""

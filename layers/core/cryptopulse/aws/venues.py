@@ -59,8 +59,13 @@ class Venues:
 
     def save(self, name: str, state: VenueState) -> None:
         """Keeps a state; while the venue is to be left alone, all its turns are taken, for others at work too."""
-        slot = {"slot": state.until} if state.until else {}
-        self._table.update("VENUE", name, set=state._asdict() | slot)
+        self._table.update("VENUE", name, set=state._asdict())
+        if state.until:
+            try:
+                until = {"until": state.until}
+                self._table.update("VENUE", name, set={"slot": state.until}, condition="#slot < :until", values=until)
+            except ConditionError:
+                return  # they are taken for longer
 
     def reserve(self, name: str, length: int, now: int) -> int:
         """Takes the next `length` ms of the venue's turns.

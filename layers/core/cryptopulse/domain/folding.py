@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from cryptopulse.domain.candles import FROM_TRADES, FROM_VENUE, HOUR, MINUTE, floor
+from cryptopulse.domain.candles import DAY, FROM_TRADES, FROM_VENUE, HOUR, MINUTE, floor
 from cryptopulse.domain.lanes import TOUCHES, Lane, Minute, MinuteRow, Missing, SeriesState
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record, Trades
@@ -20,8 +20,11 @@ GRACE: Final = 2_000
 """A minute closes so many ms after its end on the venue's clock."""
 PACK_AFTER: Final = 5 * MINUTE
 """An hour is packed so long after its end."""
-KEPT: Final = 2 * HOUR
-"""Minute items take trades and candles for so long; what is older goes to the packed blocks."""
+KEPT: Final = 90 * MINUTE
+"""Minute items take trades and candles for so long, no more than one transaction holds; what is older goes to the
+packed blocks."""
+KEPT_MINUTES: Final = 30 * DAY
+"""Packed minutes are kept for so long; what is missing before is not asked for any more."""
 RANGES: Final = 8
 """Missing ranges kept per series; more become repairs."""
 
@@ -38,14 +41,15 @@ class Folded(NamedTuple):
 
 
 def expected_minutes(records: Iterable[Record]) -> set[int]:
-    """The closed minutes that a fold of these records will surely look at: for reading them at once beforehand."""
-    return {
-        minute
+    """The minutes that a fold of these records will surely look at: for reading them at once beforehand."""
+    spans = [
+        (message.start, message.end)
         for record in records
         for message in record.messages
         if isinstance(message, Candles)
-        for minute in range(max(message.start, message.end - KEPT), message.end, MINUTE)
-    }
+    ]
+    kept_from = max((end for _, end in spans), default=0) - KEPT
+    return {minute for start, end in spans for minute in range(max(start, kept_from), end, MINUTE)}
 
 
 def fold(lane: Lane, minutes: Minutes, records: Iterable[Record]) -> Folded:
@@ -53,7 +57,6 @@ def fold(lane: Lane, minutes: Minutes, records: Iterable[Record]) -> Folded:
 
     The same batch folded again changes nothing. `lane.version` rises by one when anything changed.
     """
-    folding = _Folding(lane, minutes)
     trades: dict[tuple[str, str, int, int], list[list[tuple[int, int, int, int]]]] = {}
     rest: list[tuple[str, Message]] = []
     for record in records:
@@ -64,19 +67,18 @@ def fold(lane: Lane, minutes: Minutes, records: Iterable[Record]) -> Folded:
                 trades.setdefault(key, []).append(message.trades)
             else:
                 rest.append((venue, message))
-    # A series' trades in one go, then the clocks last: the order does not matter, and long runs count at once.
+    clocks = [(venue, message) for venue, message in rest if isinstance(message, Clock)]
+    ends = [message.end for _, message in rest if isinstance(message, Candles)]
+    folding = _Folding(lane, minutes, max([lane.now, *ends, *(clock.time for _, clock in clocks)]))
+    # A series' trades in one go, and the clocks last: the order does not matter, and long runs count at once.
     for (venue, symbol, price_scale, size_scale), parts in trades.items():
         whole = parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
         folding.trades(venue, Trades(symbol, price_scale, size_scale, whole))
-    clocks = []
     for venue, message in rest:
-        match message:
-            case Quote():
-                folding.quote(venue, message)
-            case Candles():
-                folding.candles(venue, message)
-            case Clock():
-                clocks.append((venue, message))
+        if isinstance(message, Quote):
+            folding.quote(venue, message)
+        elif isinstance(message, Candles):
+            folding.candles(venue, message)
     for venue, clock in clocks:
         folding.clock(venue, clock)
     return folding.finish()
@@ -85,9 +87,10 @@ def fold(lane: Lane, minutes: Minutes, records: Iterable[Record]) -> Folded:
 class _Folding:
     """One fold: the lane, the minute items it reads and alters, and what has changed so far."""
 
-    def __init__(self, lane: Lane, minutes: Minutes) -> None:
+    def __init__(self, lane: Lane, minutes: Minutes, now: int) -> None:
         self.lane = lane
         self.minutes = minutes
+        self.kept_from = floor(now, MINUTE) - KEPT
         self.version = lane.version + 1
         self.changed = False
         self.altered: set[int] = set()
@@ -113,7 +116,7 @@ class _Folding:
         return minute + MINUTE + GRACE <= self.lane.clocks.get(venue, 0)
 
     def is_kept(self, minute: int) -> bool:
-        return minute >= floor(self.lane.now, MINUTE) - KEPT
+        return minute >= self.kept_from
 
     def row(self, state: SeriesState, name: str, venue: str, minute: int) -> MinuteRow | None:
         """The row, at the series' scales."""
@@ -260,7 +263,7 @@ class _Folding:
     def candles(self, venue: str, message: Candles) -> None:
         name = f"{venue}:{message.symbol}"
         state = self.state(name, message.price_scale, message.size_scale)
-        kept_from = floor(max(self.lane.now, message.end), MINUTE) - KEPT
+        kept_from = self.kept_from
         if message.start < kept_from:
             old = msgspec.structs.replace(
                 message,
@@ -354,6 +357,7 @@ class _Folding:
                 row.complete = not state.lacks(minute) and not self.in_repair(state, minute)
         self.settle()
         self.plan_packing()
+        self.give_up()
         if self.changed:
             self.lane.version = self.version
             self.lane.touched += [(self.version, minute) for minute in sorted(self.altered)]
@@ -407,6 +411,14 @@ class _Folding:
                     found.complete, found.changed = complete, self.version
                     self.altered.add(minute)
                     self.changed = True
+
+    def give_up(self) -> None:
+        """Asks no more for minutes that are not kept any longer."""
+        oldest = floor(self.lane.now, MINUTE) - KEPT_MINUTES
+        for state in self.lane.series.values():
+            if state.repairs and state.repairs[0][0] < oldest:
+                state.repairs = [(max(start, oldest), end) for start, end in state.repairs if end > oldest]
+                self.changed = True
 
     def plan_packing(self) -> None:
         """Notes which hours are to be packed: those that ended, and packed ones of which a minute changed."""

@@ -1,10 +1,11 @@
 """The JSON of the frames that go out to WebSocket clients."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
+
+from cryptopulse.domain.times import rfc3339
 
 FRAME: Final = 32_768
 """API Gateway's largest frame in bytes; what is longer goes out in several."""
@@ -14,11 +15,6 @@ LISTED_AS: Final = {"ticks": b"ticks", "candles": b"candles"}
 _encode = msgspec.json.Encoder().encode
 _ENVELOPE: Final = 120
 """Bytes left for what stands around the values."""
-
-
-def rfc3339(time: int) -> str:
-    """Unix milliseconds as RFC 3339 in UTC: `2026-11-22T06:31:03.057Z`."""
-    return f"{datetime.fromtimestamp(time / 1000, UTC):%Y-%m-%dT%H:%M:%S}.{time % 1000:03}Z"
 
 
 def answer(type_: str, id_: str | int | None, **fields: Any) -> bytes:

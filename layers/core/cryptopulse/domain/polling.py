@@ -3,17 +3,18 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from cryptopulse.domain.candles import DAY, HOUR, MINUTE
-from cryptopulse.domain.folding import GRACE
+from cryptopulse.domain.candles import MINUTE
+from cryptopulse.domain.folding import GRACE, KEPT_MINUTES
 from cryptopulse.domain.series import Series, lane_of
 from cryptopulse.domain.ticks import Candles, Clock, Quote, Record
 
 RECENT: Final = 5 * MINUTE
 """Always asked again: a venue's newest candles may come late or change."""
-SECOND_LOOK: Final = HOUR + RECENT
-"""Asked again at every fifth poll: what a venue's answers lacked comes in, and it costs no call more."""
-KEPT: Final = 30 * DAY
-"""Minutes older than this are not stored, and not asked for."""
+SECOND_LOOK: Final = 295 * MINUTE
+"""Asked again at every fifth poll: what a venue's answers lacked comes in, and it costs no call more.
+
+Coinbase leaves out minutes without trades, so that a row its answer lacks cannot be told from one.
+"""
 BARS: Final = 500
 """So many candles fill a stream record."""
 
@@ -40,7 +41,7 @@ def spans(end: int, known_to: int, repairs: Iterable[tuple[int, int]], page: int
         page: Minutes that one call answers.
     """
     recent = end - (SECOND_LOOK if known_to and end // MINUTE % 5 == 1 else RECENT)
-    oldest = end - KEPT
+    oldest = end - KEPT_MINUTES
     newest = Span(max(oldest, min(known_to or recent, recent)), end)
     wanted = [Span(max(start, oldest), min(stop, end)) for start, stop in repairs]
     found: list[Span] = []

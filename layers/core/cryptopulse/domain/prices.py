@@ -11,6 +11,8 @@ from cryptopulse.domain.series import VENUES, Series, reference
 from cryptopulse.domain.times import Time, rfc3339
 from cryptopulse.errors import NotFoundError
 
+SHOWN: Final = 41
+"""Characters of a client's own words that an answer repeats at most."""
 STALE: Final = 5 * MINUTE
 """A price older than this many ms is stale."""
 SPARKS: Final = 24
@@ -85,10 +87,10 @@ def find(symbol: str, venue: str | None, series: Sequence[Series]) -> Series:
         NotFoundError: There is no such venue, or the symbol is not traded (there).
     """
     if venue is not None and venue not in VENUES:
-        raise NotFoundError(f"There is no venue {venue!r}.")
+        raise NotFoundError(f"There is no venue {venue[:SHOWN]!r}.")
     traded = [each for each in series if each.symbol == symbol]
     if not traded:
-        raise NotFoundError(f"There is no symbol {symbol!r}.")
+        raise NotFoundError(f"There is no symbol {symbol[:SHOWN]!r}.")
     found = reference(symbol, traded) if venue is None else next((s for s in traded if s.venue == venue), None)
     if found is None:
         raise NotFoundError(f"{venue} does not trade {symbol}.")

@@ -5,7 +5,7 @@ Prices and sizes are integers at a decimal scale (`6321297` at scale 2 is 63212.
 
 import zlib
 from decimal import Context, Decimal, Inexact, InvalidOperation
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,12 @@ from cryptopulse.errors import UnreadableError
 
 FORMAT = b"\x01"
 """First byte of a record: the version of what follows."""
+
+
+FINEST: Final = 18
+"""Digits after the point, at most."""
+LONGEST: Final = 31 * 86_400_000
+"""The longest span of candles, in ms."""
 
 
 class Trades(msgspec.Struct, array_like=True, tag="t", gc=False):
@@ -103,8 +109,15 @@ def decode(data: bytes) -> Record:
     except (zlib.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UnreadableError(str(error)) from error
     for message in record.messages:
-        if type(message) is Candles and not message.start < message.end:
-            raise UnreadableError(f"{message.symbol}: a span that ends before it starts")
+        if isinstance(message, Clock):
+            continue
+        if not 0 <= message.price_scale <= FINEST:
+            raise UnreadableError(f"{message.symbol}: a scale of {message.price_scale}")
+        if isinstance(message, Candles):
+            if message.start % 60_000 or message.end % 60_000:
+                raise UnreadableError(f"{message.symbol}: a span that is no whole minutes")
+            if not 0 < message.end - message.start <= LONGEST:
+                raise UnreadableError(f"{message.symbol}: a span that ends before it starts, or too late")
     return record
 
 
@@ -122,10 +135,10 @@ def scaled(*values: str | Decimal) -> tuple[int, list[int]]:
     for value in values:
         try:
             number = Decimal(value)
+            if not number.is_finite():
+                raise UnreadableError(f"no finite number: {value!r}")
+            numbers.append(number.normalize(_EXACT))
         except ArithmeticError as error:
             raise UnreadableError(f"no number: {value!r}") from error
-        if not number.is_finite():
-            raise UnreadableError(f"no finite number: {value!r}")
-        numbers.append(number.normalize(_EXACT))
     scale = max((max(0, -int(number.as_tuple().exponent)) for number in numbers), default=0)
     return scale, [int(number.scaleb(scale, _EXACT)) for number in numbers]

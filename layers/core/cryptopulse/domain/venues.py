@@ -99,6 +99,8 @@ class VenueState(NamedTuple):
         error = session.error
         if error is None:
             return state._replace(kind="", error="", until=0, strikes=0)
+        if error.kind == "spent":  # our own budget: says nothing of the venue
+            return state._replace(kind=self.kind or "spent", error=self.error or str(error))
         until, strikes = error.until or 0, 0
         if error.kind in _REFUSALS:
             until = max(until, now + min(BACKOFF << self.strikes, LONGEST_BACKOFF))

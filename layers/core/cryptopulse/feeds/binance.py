@@ -13,7 +13,7 @@ from cryptopulse.domain.ticks import Candles, Quote
 from cryptopulse.domain.venues import Product, Session
 from cryptopulse.errors import FeedDownError, UnknownProductError
 from cryptopulse.feeds.budget import Budget, Reserve
-from cryptopulse.feeds.feed import Row, by_start, candles_of, newest_known, quote_of
+from cryptopulse.feeds.feed import Row, by_start, candles_of, listed, newest_known, quote_of
 from cryptopulse.feeds.http import Http, Limit
 
 SPACING: Final = 12
@@ -90,10 +90,10 @@ class Binance:
 
     def products(self) -> list[Product]:
         info = self._http.get("/api/v3/exchangeInfo", _exchange_info, {"showPermissionSets": "false"}, cost=20)
-        return [
+        return listed(
             Product(f"{each.baseAsset}-{each.quoteAsset}", each.symbol, each.status == "TRADING")
             for each in info.symbols
-        ]
+        )
 
     def quotes(self, products: Sequence[Product]) -> list[Quote]:
         try:

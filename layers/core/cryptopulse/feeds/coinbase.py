@@ -14,7 +14,7 @@ from cryptopulse.domain.polling import RECENT, closed
 from cryptopulse.domain.ticks import Candles, Quote
 from cryptopulse.domain.venues import Product, Session
 from cryptopulse.feeds.budget import Budget, Reserve
-from cryptopulse.feeds.feed import Row, by_start, candles_of, newest_known, quote_of
+from cryptopulse.feeds.feed import Row, by_start, candles_of, listed, newest_known, quote_of
 from cryptopulse.feeds.http import Http
 
 SPACING: Final = 125
@@ -71,14 +71,14 @@ class Coinbase:
         return self._http.now(self.time)
 
     def products(self) -> list[Product]:
-        return [
+        return listed(
             Product(
                 f"{each.base_currency}-{each.quote_currency}",
                 each.id,
                 each.status == "online" and not each.trading_disabled,
             )
             for each in self._http.get("/products", _products)
-        ]
+        )
 
     def quotes(self, products: Sequence[Product]) -> list[Quote]:
         quotes = []

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple, Protocol
 
-from cryptopulse.domain.ticks import Bar, Candles, Quote, scaled
+from cryptopulse.domain.ticks import FINEST, Bar, Candles, Quote, scaled
 from cryptopulse.domain.venues import Product, Session
 from cryptopulse.errors import FeedDownError, UnreadableError
 
-FINEST: Final = 18
-"""More digits after the point than this are no market's."""
+FINEST_SIZE: Final = 8
+"""Digits of a volume after the point: no venue trades finer units; more are the noise of a JSON number."""
+LARGEST: Final = 2**62
+"""What is stored must fit 64 bits."""
 
 
 class Feed(Protocol):
@@ -88,6 +90,18 @@ def by_start(rows: Iterable[Row], step: int, start: int, end: int) -> dict[int, 
     return found
 
 
+def listed(products: Iterable[Product]) -> list[Product]:
+    """What a venue lists.
+
+    Raises:
+        FeedDownError: It lists nothing, which no venue does.
+    """
+    found = list(products)
+    if not found:
+        raise FeedDownError("a list without products")
+    return found
+
+
 def newest_known(start: int, end: int, step: int, doubtful: Iterable[int]) -> tuple[int, int]:
     """The newest part of a span without a doubtful start in it; both ends are `start` if there is none."""
     doubts = set(doubtful)
@@ -111,8 +125,11 @@ def candles_of(symbol: str, rows: Mapping[int, Row], start: int, end: int, as_of
         size_scale, volumes = scaled(*(rows[at].volume for at in starts))
     except UnreadableError as error:
         raise FeedDownError(f"{symbol}: {error}") from error
-    if max(price_scale, size_scale) > FINEST:
-        raise FeedDownError(f"{symbol}: digits beyond {FINEST}")
+    if FINEST_SIZE < size_scale <= FINEST:
+        unit = 10 ** (size_scale - FINEST_SIZE)
+        size_scale, volumes = FINEST_SIZE, [(volume + unit // 2) // unit for volume in volumes]
+    if max(price_scale, size_scale) > FINEST or max(*prices, *volumes, 0, 0) > LARGEST:
+        raise FeedDownError(f"{symbol}: more digits than can be kept")
     shapes = zip(prices[0::4], prices[1::4], prices[2::4], prices[3::4], volumes, strict=True)
     bars = [Bar(at, *shape) for at, shape in zip(starts, shapes, strict=True)]
     for bar in bars:
@@ -131,6 +148,6 @@ def quote_of(symbol: str, price: str, time: int) -> Quote:
         scale, (value,) = scaled(price)
     except UnreadableError as error:
         raise FeedDownError(f"{symbol}: {error}") from error
-    if value <= 0 or time <= 0 or scale > FINEST:
+    if not 0 < value <= LARGEST or time <= 0 or scale > FINEST:
         raise FeedDownError(f"{symbol}: an impossible price {price} at {time}")
     return Quote(symbol, scale, value, time)

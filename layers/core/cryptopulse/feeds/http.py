@@ -11,7 +11,7 @@ import httpx
 import msgspec
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
-from cryptopulse.domain.candles import MINUTE, floor
+from cryptopulse.domain.candles import DAY, MINUTE, floor
 from cryptopulse.domain.venues import Session
 from cryptopulse.errors import FeedDownError, RestrictedError, UnknownProductError
 from cryptopulse.feeds.budget import Budget, unix_ms
@@ -21,6 +21,9 @@ TIMEOUT: Final = httpx.Timeout(4.0, connect=2.0)
 ATTEMPTS: Final = 3
 LONGEST: Final = 8.0
 """No further attempt is begun so many seconds after the first."""
+
+LONGEST_WAIT: Final = 4 * DAY
+"""No venue is left alone for longer, in ms, whatever it says: Binance's own bans end after three days."""
 
 _BANNED_UNTIL: Final = re.compile(rb"banned until (\d{13})\b")
 
@@ -142,8 +145,10 @@ class Http:
             response = self._client.get(path, params=params)
         except httpx.HTTPError as error:
             raise FeedDownError(f"{self._venue} {path}: {error!r}") from error
-        if self._limit is not None and int(response.headers.get(self._limit.header, 0)) >= self._limit.enough:
-            self._spent_until = self._next_minute()
+        if self._limit is not None:
+            used = response.headers.get(self._limit.header, "")
+            if used[:9].isdecimal() and int(used[:9]) >= self._limit.enough:
+                self._spent_until = self._next_minute()
         if not response.is_success:
             raise self._failure(path, response)
         try:
@@ -163,9 +168,8 @@ class Http:
             kind = "banned" if status == 418 else "limited"
             ban = _BANNED_UNTIL.search(response.content)
             # Retry-After is absent or 0 often enough; the minute's limit is not used up for longer than the minute.
-            return FeedDownError(
-                said, kind=kind, until=max(retry_after, int(ban[1]) if ban else 0, self._next_minute())
-            )
+            banned_until = min(int(ban[1]), self._clock() + LONGEST_WAIT) if ban else 0
+            return FeedDownError(said, kind=kind, until=max(retry_after, banned_until, self._next_minute()))
         if status >= 500:
             return FeedDownError(said, until=retry_after or None)
         return FeedDownError(said, kind="refused")
@@ -174,9 +178,9 @@ class Http:
         """When the venue may be asked again, in Unix ms by our clock; 0 if it does not say."""
         text = response.headers.get("Retry-After", "")
         if text.isdecimal():
-            return self._clock() + int(text) * 1000
+            return self._clock() + min(int(text[:9]) * 1000, LONGEST_WAIT)
         try:
-            return int(parsedate_to_datetime(text).timestamp() * 1000)
+            return min(int(parsedate_to_datetime(text).timestamp() * 1000), self._clock() + LONGEST_WAIT)
         except ValueError:
             return 0
 
