@@ -10,6 +10,7 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse import wiring
+from cryptopulse.aws.connections import Connections
 from cryptopulse.domain.candles import HOUR, MINUTE
 from cryptopulse.domain.folding import fold
 from cryptopulse.domain.lanes import Minute
@@ -408,3 +409,18 @@ def test_a_client_that_is_gone_is_forgotten(say: Say, callbacks: Callbacks, answ
     say(action="subscribe", channel="ticks", symbols=["BTC-USD"])
     assert stored() is None
     assert rung() == []
+
+
+@pytest.mark.usefixtures("connect")
+def test_a_subscription_that_cannot_be_kept_cuts_the_client_off(
+    say: Say, callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was told that it is subscribed: it must come back, or it would wait for ever."""
+    polled(BTC, NOON, 1)
+
+    def refuse(*_: object) -> bool:
+        raise ThrottledError("ThrottlingException", "slow down")
+
+    monkeypatch.setattr(Connections, "change", refuse)
+    say(action="subscribe", channel="ticks", symbols=["BTC-USD"])
+    assert callbacks.closed == [ID]

@@ -65,3 +65,12 @@ def test_a_longer_or_shorter_one_is_void(change: Callable[[str], str]) -> None:
 def test_it_is_void_for_any_other_list(other: Cursors) -> None:
     with pytest.raises(InvalidError):
         other.position(OURS.issue(1))
+
+
+def test_no_second_text_says_the_same() -> None:
+    for position in range(200):
+        cursor = OURS.issue(position)
+        usual = cursor.replace("-", "+").replace("_", "/")
+        if usual != cursor:
+            with pytest.raises(InvalidError):
+                OURS.position(usual)

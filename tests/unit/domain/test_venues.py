@@ -116,3 +116,9 @@ def test_a_halt_or_an_unknown_list_ends_no_series_but_a_delisting_does() -> None
     before = [BTC, ETH, Series("binance", "ETH-USDT")]
     assert followed(["BTC", "ETH"], QUOTES, listings, before) == [BTC, Series("binance", "ETH-USDT")]
     assert followed(["BTC", "ETH"], QUOTES, listings, []) == []
+
+
+def test_our_own_spent_budget_says_nothing_of_the_venue() -> None:
+    before = VenueState(URL, ok_at=7, kind="limited", error="HTTP 429", until=NOON + 5, strikes=2)
+    after = before.after(session(FeedDownError("no turn", kind="spent", until=NOON + 9)), NOON, priced=False)
+    assert after == before._replace(failures=1)

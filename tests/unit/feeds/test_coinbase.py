@@ -39,6 +39,12 @@ def test_products_come_from_the_venues_own_list() -> None:
     ]
 
 
+def test_a_venue_that_lists_nothing_has_lost_its_list() -> None:
+    coinbase, _ = feed("/products", httpx.Response(200, json=[]))
+    with pytest.raises(FeedDownError, match="a list without products"):
+        coinbase.products()
+
+
 @pytest.mark.skipif(not RECORDINGS.exists(), reason="the recorded frames are not here")
 def test_the_whole_recorded_list_is_read() -> None:
     content = gzip.decompress((RECORDINGS / "coinbase_exchange_products_2021-04-17.json.gz").read_bytes())
