@@ -28,7 +28,6 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parser import event_parser
-from aws_lambda_powertools.utilities.validation import validate
 logger, metrics, tracer = Logger(), Metrics(namespace="fat"), Tracer(disabled=True)
 api = APIGatewayHttpResolver(enable_validation=True)
 table = boto3.resource("dynamodb").Table("Market")
