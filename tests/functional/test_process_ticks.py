@@ -223,7 +223,7 @@ def test_prices_go_on_after_more_than_a_day(deliver: Deliver) -> None:
     back = NOON + 26 * HOUR
     deliver(record(polled(back - 5 * MINUTE, back), Clock(back)))
     state = wiring.market().lane(0).series[str(BTC)]
-    assert state.repairs == [(NOON, back - 5 * MINUTE)]
+    assert state.repairs == [(NOON - 5 * HOUR, NOON - 5 * MINUTE), (NOON, back - 5 * MINUTE)]
     for start, end in list(state.repairs):
         deliver(record(polled(start, end, 200)))
     assert wiring.market().lane(0).series[str(BTC)].repairs == []

@@ -80,6 +80,8 @@ def deliver(market: Market, venue: str, lane: int, *messages: Message) -> None:
     version = state.version
     minutes = LazyMinutes(market, lane)
     folded = fold(state, minutes, [Record(venue, lane, list(messages))])
+    for each in state.series.values():
+        each.repairs = []  # what was before them has been told
     market.write(state, version, [minutes[minute] for minute in folded.minutes])
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptopulse.domain.candles import FROM_TRADES, FROM_VENUE, HOUR, MINUTE
-from cryptopulse.domain.folding import KEPT, KEPT_MINUTES, PACK_AFTER, RANGES, Folded, fold
+from cryptopulse.domain.folding import KEPT, KEPT_MINUTES, NEWCOMER, PACK_AFTER, RANGES, Folded, fold
 from cryptopulse.domain.lanes import Lane, Minute, Missing, decode_lane, decode_minute, encode_lane, encode_minute
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record, Trades
@@ -15,6 +15,9 @@ from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record
 NOON = 1_795_348_800_000
 """2026-11-22T12:00:00Z."""
 NAME = "binance:BTC-USDT"
+
+BEFORE = (NOON - NEWCOMER, NOON)
+"""What a series that was first told at noon asks for."""
 
 type Trade = tuple[int, int, int, int]
 """id, price, size, time."""
@@ -188,7 +191,7 @@ def test_the_venues_candles_win_whenever_they_come(
     expected = {bar.start: (*bar[1:], FROM_VENUE, True) for bar in bars}
     empty = (0, 0, 0, 0, 0, FROM_VENUE, True)
     assert world.rows() == {minute: expected.get(minute, empty) for minute in range(start, end, MINUTE)}
-    assert (state.missing, state.open, state.known_to, state.repairs) == ([], {}, end, [])
+    assert (state.missing, state.open, state.known_to, state.repairs) == ([], {}, end, [BEFORE])
 
 
 def test_the_first_trade_ever_leaves_its_minute_incomplete() -> None:
@@ -272,10 +275,12 @@ def test_a_hole_between_answers_is_a_repair_until_it_is_told() -> None:
     world.fold(candles(NOON, NOON + 5 * MINUTE, NOON + 6 * MINUTE))
     world.fold(candles(NOON + 20 * MINUTE, NOON + 25 * MINUTE, NOON + 26 * MINUTE))
     state = world.lane.series[NAME]
-    assert (state.known_to, state.repairs) == (NOON + 25 * MINUTE, [(NOON + 5 * MINUTE, NOON + 20 * MINUTE)])
+    assert (state.known_to, state.repairs) == (NOON + 25 * MINUTE, [BEFORE, (NOON + 5 * MINUTE, NOON + 20 * MINUTE)])
     world.fold(candles(NOON + 10 * MINUTE, NOON + 20 * MINUTE, NOON + 27 * MINUTE))
-    assert world.lane.series[NAME].repairs == [(NOON + 5 * MINUTE, NOON + 10 * MINUTE)]
+    assert world.lane.series[NAME].repairs == [BEFORE, (NOON + 5 * MINUTE, NOON + 10 * MINUTE)]
     world.fold(candles(NOON + 4 * MINUTE, NOON + 10 * MINUTE, NOON + 28 * MINUTE))
+    assert world.lane.series[NAME].repairs == [BEFORE]
+    world.fold(candles(*BEFORE, NOON + 29 * MINUTE))
     assert world.lane.series[NAME].repairs == []
 
 
@@ -321,7 +326,7 @@ def test_after_a_long_pause_the_venues_are_asked_again() -> None:
     state = world.lane.series[NAME]
     assert world.lane.packed_to == NOON + 30 * HOUR
     assert world.lane.unpacked == [NOON - HOUR, NOON, NOON + HOUR, NOON + 28 * HOUR, NOON + 29 * HOUR]
-    assert state.repairs == [(NOON, back - 5 * MINUTE)]
+    assert state.repairs == [(NOON - 5 * HOUR, NOON - 5 * MINUTE), (NOON, back - 5 * MINUTE)]
     assert state.known_to == back
 
 

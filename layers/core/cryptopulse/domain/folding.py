@@ -25,6 +25,8 @@ KEPT: Final = 90 * MINUTE
 packed blocks."""
 KEPT_MINUTES: Final = 30 * DAY
 """Packed minutes are kept for so long; what is missing before is not asked for any more."""
+NEWCOMER: Final = 4 * HOUR
+"""So much before the first candles of a series is asked for too: what is older is backfill's."""
 RANGES: Final = 8
 """Missing ranges kept per series; more become repairs."""
 
@@ -302,6 +304,7 @@ class _Folding:
         before = (state.known_to, list(state.repairs))
         if not state.known_to:
             state.known_to = end
+            self.repair(state, floor(start - NEWCOMER, HOUR), start)
         elif start > state.known_to:
             self.repair(state, state.known_to, start)
         state.known_to = max(state.known_to, end)
