@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -23,6 +24,8 @@ class Service:
         self.answers: list[Answer] = []
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.connections = 0
+        self.delays: list[float] = []
+        """Seconds to wait before each of the next answers."""
 
 
 @pytest.fixture
@@ -41,6 +44,8 @@ def service() -> Iterator[Service]:
             if answer is None:
                 self.close_connection = True
                 return
+            if made.delays:
+                time.sleep(made.delays.pop(0))
             data = json.dumps(answer[1]).encode()
             self.send_response(answer[0])
             self.send_header("content-length", str(len(data)))
@@ -141,6 +146,15 @@ def test_connections_are_kept_and_opened_anew_when_stale(service: Service, clien
     for _ in range(3):
         client.call("GetItem", {})
     assert (service.connections, slept) == (2, [])
+
+
+def test_an_answer_that_comes_too_late_is_never_taken_for_the_next_ones(service: Service, client: Client) -> None:
+    client.endpoint._timeout = 0.3
+    service.answers = [(200, {"n": 1}), None, (200, {"n": 2}), (200, {"n": 3}), (200, {"n": 4})]
+    service.delays = [0, 0.6]
+    assert client.call("GetItem", {}) == {"n": 1}
+    assert client.call("GetItem", {}) == {"n": 3}
+    assert client.call("GetItem", {}) == {"n": 4}
 
 
 def test_nobody_there_is_an_error_after_retries(client: Client, slept: list[float]) -> None:

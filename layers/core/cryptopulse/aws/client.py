@@ -101,13 +101,9 @@ class Endpoint:
         try:
             return self._exchange(request)
         except ConnectionError:
-            self.close()
             if not kept:
                 raise
-            return self._exchange(request)
-        except OSError:
-            self.close()
-            raise
+        return self._exchange(request)
 
     def close(self) -> None:
         """Closes this thread's connection."""
@@ -115,18 +111,20 @@ class Endpoint:
             kept.close()
 
     def _exchange(self, request: bytes) -> tuple[int, bytes]:
-        if not hasattr(self._local, "socket"):
-            self._local.socket = self._connect()
-        connection: socket.socket = self._local.socket
-        connection.sendall(request)
         answer = _Answer()
-        while not answer.is_complete:
-            data = connection.recv(65_536)
-            if not data:
-                raise ConnectionResetError(f"{self._host} hung up")
-            answer.feed(data)
-        if not answer.keeps_alive:
-            self.close()
+        try:
+            if not hasattr(self._local, "socket"):
+                self._local.socket = self._connect()
+            connection: socket.socket = self._local.socket
+            connection.sendall(request)
+            while not answer.is_complete:
+                data = connection.recv(65_536)
+                if not data:
+                    raise ConnectionResetError(f"{self._host} hung up")
+                answer.feed(data)
+        finally:
+            if not (answer.is_complete and answer.keeps_alive):
+                self.close()  # an answer still to come must never be read as the next request's
         return answer.parser.get_status_code(), b"".join(answer.body)
 
     def _connect(self) -> socket.socket:
