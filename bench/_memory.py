@@ -37,12 +37,10 @@ class MemoryTable(Table):
         start: str = " ",
         end: str = "~",
         *,
-        newest_first: bool = False,
-        limit: int | None = None,
         consistent: bool = False,
     ) -> Iterator[Item]:
-        keys = sorted((key for key in self.items if key[0] == pk and start <= key[1] <= end), reverse=newest_first)
-        page = [self.items[key] for key in keys[:limit]]
+        keys = sorted(key for key in self.items if key[0] == pk and start <= key[1] <= end)
+        page = [self.items[key] for key in keys]
         self.read += max(1, -(-sum(map(size, page)) // 4096)) * (1 if consistent else 0.5)
         return iter(page)
 

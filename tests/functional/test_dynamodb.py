@@ -83,9 +83,6 @@ def test_a_query_follows_its_pages(table: Table) -> None:
         table.put({"pk": "a", "sk": f"{number:02}", "data": bytes(390_000)})
     assert [item["sk"] for item in table.query("a")] == [f"{number:02}" for number in range(12)]
     assert [item["sk"] for item in table.query("a", "03", "05")] == ["03", "04", "05"]
-    assert [item["sk"] for item in table.query("a", newest_first=True, limit=7)] == [
-        f"{n:02}" for n in range(11, 4, -1)
-    ]
 
 
 def test_many_keys_are_read_in_calls_of_a_hundred(table: Table) -> None:

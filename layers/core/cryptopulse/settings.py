@@ -1,7 +1,6 @@
 """Every environment variable, in one model, read on first use."""
 
 import os
-from functools import cache
 from typing import Literal
 
 import msgspec
@@ -53,9 +52,8 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-@cache
 def settings() -> Settings:
-    """The settings in force.
+    """The settings in force; kept by `wiring`.
 
     Raises:
         msgspec.ValidationError: A variable is missing or malformed.

@@ -86,29 +86,21 @@ class Table:
         start: str = " ",
         end: str = "~",
         *,
-        newest_first: bool = False,
-        limit: int | None = None,
         consistent: bool = False,
     ) -> Iterator[Item]:
         """The items of one partition with `start` <= sk <= `end`, in order of sk, over all pages."""
         request: dict[str, Any] = {
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :start AND :end",
             "ExpressionAttributeValues": {":pk": {"S": pk}, ":start": {"S": start}, ":end": {"S": end}},
-            "ScanIndexForward": not newest_first,
             "ConsistentRead": consistent,
         }
-        left = limit
-        while left is None or left > 0:
-            if left is not None:
-                request["Limit"] = left
+        while True:
             answer = self._call("Query", **request)
             for raw in answer["Items"]:
                 yield _item(raw)
             if "LastEvaluatedKey" not in answer:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-            if left is not None:
-                left -= len(answer["Items"])
 
     def update(
         self,

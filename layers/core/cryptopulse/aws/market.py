@@ -11,7 +11,7 @@
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -74,7 +74,7 @@ class Market:
         keys = [(f"LANE#{lane}", _minute_key(minute)) for minute in minutes]
         return [_minute(item) for item in self.table.get_many(keys, consistent=consistent).values()]
 
-    def write(self, lane: Lane, previous: int, minutes: Iterable[Minute] = ()) -> None:
+    def write(self, lane: Lane, previous: int, minutes: Collection[Minute] = ()) -> None:
         """Writes the lane over its version `previous`, with the minutes that changed, all or nothing.
 
         Args:
@@ -117,11 +117,10 @@ class Market:
                     parts[Series.parse(name)].append(row.block(minute.start))
             self.merge_minutes({series: joined(*blocks) for series, blocks in parts.items()}, lane.now)
             if floor(hour + HOUR, DAY) == hour + HOUR:
+                day = floor(hour, DAY)
                 silent = {Series.parse(name) for name in lane.series} - parts.keys()
                 for series in silent:  # it may have traded earlier that day
-                    self._make_day(
-                        series, floor(hour, DAY), self.blocks(series, HOUR, floor(hour, DAY), hour), lane.now
-                    )
+                    self._make_day(series, day, self.blocks(series, HOUR, day, hour), lane.now)
         return bool(hours)
 
     def keep_history(self, folded_: Folded, now: int) -> None:
