@@ -1,0 +1,21 @@
+"""Removes what is left of accounts that have ended, in every table that holds something of them."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cryptopulse import wiring
+from cryptopulse.telemetry import entrypoint, logger
+
+
+@entrypoint
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Wipes all that are marked; broken off anywhere, the next run goes on, for a mark goes last."""
+    accounts = wiring.accounts()
+    wiped = 0
+    for user in accounts.ended():
+        items = accounts.wipe(user) + wiring.connections().wipe(user)
+        accounts.forget(user)
+        logger.info("security", what="wiped an account", user=user, items=items)
+        wiped += 1
+    logger.info("wiped all", accounts=wiped)
