@@ -21,6 +21,8 @@ LONGEST_WAIT = {"aws": 1_000, "local": 300}
 """Milliseconds to wait for who may not be sent to yet. The local cloud's consumers share one thread."""
 REREAD_AFTER = 60_000
 """Milliseconds after which connections are read again though their version did not move."""
+HANDSHAKE = 30_000
+"""Milliseconds after which a handshake is over: until then API Gateway says of the client that it is gone."""
 RESERVE = 5_000
 """Milliseconds before the time limit after which nothing more is sent."""
 
@@ -123,7 +125,7 @@ def _send(shards: Mapping[int, Shard], deadline: int) -> int:
 
 
 def _close(shard: Shard, deadline: int) -> None:
-    """Says good-bye to connections that are idle or too old; who is left at the deadline goes at the next doorbell."""
+    """Says good-bye to connections that have to end; who is left at the deadline goes at the next doorbell."""
     connections, sockets, now = wiring.connections(), wiring.sockets(), wiring.now()
     for remembered, _ in shard.ending(now):
         if current := connections.find(remembered.id, now):  # it may have been heard of since it was read
@@ -137,7 +139,8 @@ def _close(shard: Shard, deadline: int) -> None:
         except ThrottledError:
             continue  # until the next doorbell
         except GoneError:
-            pass
+            if now - connection.opened_at < HANDSHAKE:
+                continue  # until it has come
         connections.remove(connection.id)
         shard.forget(connection.id)
 

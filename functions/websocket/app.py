@@ -33,17 +33,30 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
 
 
 def _connect(event: Mapping[str, Any]) -> dict[str, int]:
-    if "ticket" in (event.get("queryStringParameters") or {}):
-        logger.info("refused", reason="ticket")  # none is issued yet, so none is good
-        return {"statusCode": 401}
-    connection = _newcomer(event["requestContext"], wiring.now())
+    now = wiring.now()
+    connection = _newcomer(event["requestContext"], now, now)
+    ticket = (event.get("queryStringParameters") or {}).get("ticket")
+    if ticket is not None:
+        bound = wiring.tickets().redeem(ticket, now)
+        if bound is None:
+            return _refuse(connection, "ticket")
+        connection.user, connection.grant = bound
     wiring.connections().open(connection)
-    logger.info("connected", connection=connection.id, address=connection.address)
+    # Asked only now: whoever ends the session meanwhile finds the connection, or we find the session ended.
+    if connection.user and not wiring.grants().is_live(connection.user, connection.grant, wiring.now()):
+        wiring.connections().remove(connection.id)
+        return _refuse(connection, "session")
+    logger.info("connected", connection=connection.id, address=connection.address, user=connection.user)
     return OK
 
 
-def _newcomer(request: Mapping[str, Any], opened_at: int) -> Connection:
-    return Connection(request["connectionId"], request["identity"]["sourceIp"], opened_at, wiring.now())
+def _refuse(connection: Connection, reason: str) -> dict[str, int]:
+    logger.info("refused", connection=connection.id, address=connection.address, user=connection.user, reason=reason)
+    return {"statusCode": 401}
+
+
+def _newcomer(request: Mapping[str, Any], opened_at: int, now: int) -> Connection:
+    return Connection(request["connectionId"], request["identity"]["sourceIp"], opened_at, now)
 
 
 def _leave(id_: str) -> None:
@@ -61,11 +74,14 @@ def _hear(event: Mapping[str, Any]) -> None:
 def _answer(event: Mapping[str, Any]) -> None:
     request, now, connections = event["requestContext"], wiring.now(), wiring.connections()
     connection = connections.find(request["connectionId"], now)
-    if connection is None:  # its $connect was lost, but it speaks: it is there
-        connection = _newcomer(request, min(request["connectedAt"], now))
+    if connection is None:  # its $connect was lost, but it speaks: it is there, though nobody knows whose
+        connection = _newcomer(request, min(request["connectedAt"], now), now)
         connections.open(connection)
+    if connection.is_ended:  # all that it hears is fan_out's good-bye
+        logger.info("not answered", connection=connection.id, reason="session")
+        return
     connections.heard(connection, now)
-    action = subscriptions.parse(_text(event))
+    action = subscriptions.parse(_text(event), is_bound=bool(connection.user))
     refusal = _do(connection, action, now) if not isinstance(action, Refusal) else action
     if refusal:
         fields = {"code": refusal.code, "message": refusal.message, "symbols": refusal.symbols}

@@ -1,5 +1,8 @@
 """Connections at rest: none is lost or risen from the dead, and fan-out state has one owner."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import boto3
 import pytest
 
@@ -17,8 +20,8 @@ def connections(aws: boto3.Session) -> Connections:
     return wiring.connections()
 
 
-def opened(connections: Connections, id_: str = "a") -> Connection:
-    connection = Connection(id_, "192.0.2.44", NOW, NOW)
+def opened(connections: Connections, id_: str = "a", user: str = "", grant: str = "") -> Connection:
+    connection = Connection(id_, "192.0.2.44", NOW, NOW, user=user, grant=grant)
     connections.open(connection)
     return connection
 
@@ -105,6 +108,120 @@ def test_signs_of_life_are_written_once_a_minute(connections: Connections) -> No
     assert found is not None
     assert (found.active_at, found.version) == (NOW + 60_000, 1)
     assert connections.head(connections.shard_of("a")).version == 1
+
+
+# --- a user's connections ---
+
+
+def test_a_users_connection_is_in_his_list_until_it_goes(connections: Connections) -> None:
+    opened(connections, "a", "ann", "s1")
+    assert connections.find("a", NOW) == Connection("a", "192.0.2.44", NOW, NOW, 1, user="ann", grant="s1")
+    assert list(connections._table.query("USER#ann")) == [
+        {"pk": "USER#ann", "sk": "CONN#a", "grant": "s1", "expires_at": (NOW + KEPT) // 1000}
+    ]
+    connections.remove("a")
+    assert list(connections._table.query("USER#ann")) == []
+
+
+def test_it_is_in_the_list_before_it_is_open(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[bool] = []
+
+    def save(connection: Connection) -> None:
+        listed.append(connections._table.get("USER#ann", "CONN#a") is not None)
+
+    monkeypatch.setattr(connections, "_save", save)
+    opened(connections, "a", "ann", "s1")
+    assert listed == [True]
+
+
+@pytest.mark.parametrize(
+    ("which", "ended"),
+    [
+        ({}, {"a", "b", "c"}),
+        ({"grant": "s1"}, {"a", "b"}),
+        ({"but": "s1"}, {"c"}),
+        ({"grant": "s3"}, set()),
+        ({"but": "s3"}, {"a", "b", "c"}),
+    ],
+)
+def test_all_of_a_users_connections_end_or_those_of_a_grant_or_of_the_others(
+    connections: Connections, which: dict[str, str], ended: set[str]
+) -> None:
+    for id_, user, grant in [("a", "ann", "s1"), ("b", "ann", "s1"), ("c", "ann", "s2"), ("d", "bob", "s1")]:
+        opened(connections, id_, user, grant)
+    opened(connections, "e")
+    before = connections.heads()
+    shards = connections.end("ann", NOW, **which)
+    assert shards == {connections.shard_of(id_) for id_ in ended}
+    found = {id_: each for shard in range(2) for id_, each in connections.all(shard, NOW).items()}
+    assert {id_ for id_, each in found.items() if each.is_ended} == ended
+    assert {id_: each.version for id_, each in found.items()} == {id_: 1 + (id_ in ended) for id_ in "abcde"}
+    assert {shard for shard, head in connections.heads().items() if head.version > before[shard].version} == shards
+
+
+def test_ending_may_be_repeated(connections: Connections) -> None:
+    opened(connections, "a", "ann", "s1")
+    shards = connections.end("ann", NOW)
+    version = connections.head(connections.shard_of("a")).version
+    assert connections.end("ann", NOW) == shards == {connections.shard_of("a")}
+    assert connections.head(connections.shard_of("a")).version == version + 1
+    found = connections.find("a", NOW)
+    assert found is not None
+    assert found.is_ended
+
+
+def test_a_change_made_meanwhile_does_not_undo_the_end(connections: Connections) -> None:
+    connection = opened(connections, "a", "ann", "s1")
+    connections.end("ann", NOW)
+    assert connections.change(connection, subscribe, NOW)
+    found = connections.find("a", NOW)
+    assert found is not None
+    assert (found.is_ended, list(found.channels)) == (True, ["ticks"])
+
+
+def test_the_whole_list_is_read_as_it_is_now(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+    for id_ in "abcd":
+        opened(connections, id_, "ann", "s1")
+        item = connections._table.get("USER#ann", f"CONN#{id_}")
+        connections._table.put({**(item or {}), "padding": bytes(390_000)})  # so much that it comes in pages
+    client, asked = connections._table._client, []
+    call = client.call
+
+    def watched(operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        if operation == "Query":
+            asked.append(body["ConsistentRead"])
+        return call(operation, body)
+
+    monkeypatch.setattr(client, "call", watched)
+    connections.end("ann", NOW)
+    assert asked == [True, True]
+    assert all(each.is_ended for shard in range(2) for each in connections.all(shard, NOW).values())
+
+
+def test_ghosts_in_the_list_are_left_alone(connections: Connections) -> None:
+    """Of a connection that is not there, of one that came back without a ticket, and of one too old to exist."""
+    opened(connections, "a", "ann", "s1")
+    connections._table.delete(connections._pk("a"), "CONN#a")
+    opened(connections, "b", "ann", "s1")
+    connections._table.delete(connections._pk("b"), "CONN#b")
+    reborn = opened(connections, "b")
+    assert connections.end("ann", NOW) == set()
+    assert connections.find("a", NOW) is None
+    assert connections.find("b", NOW) == reborn
+    opened(connections, "c", "ann", "s1")
+    assert connections.end("ann", NOW + KEPT) == set()
+
+
+def test_a_connection_written_by_the_release_before_is_anonymous(connections: Connections) -> None:
+    connection = opened(connections)
+    item = connections._table.get(connections._pk("a"), "CONN#a") or {}
+    connections._table.put({name: item[name] for name in item.keys() - {"user", "grant", "ended"}})
+    assert connections.find("a", NOW) == connection
+    connections.remove("a")
+    assert connections.find("a", NOW) is None
+
+
+# --- shards ---
 
 
 def test_heads_tell_which_shards_may_have_clients(connections: Connections) -> None:

@@ -9,32 +9,24 @@ from cryptopulse import wiring
 from cryptopulse.aws.doorbells import read
 from cryptopulse.domain.subscriptions import Connection
 from cryptopulse.errors import UnreadableError
+from tests.functional.doorbells import rung
 
 
-def on_stream(aws: boto3.Session) -> list[tuple[str, bytes]]:
-    """Partition key and data of all records."""
-    kinesis: Any = aws.client("kinesis")
-    (shard,) = kinesis.list_shards(StreamName="Stream")["Shards"]
-    position = kinesis.get_shard_iterator(
-        StreamName="Stream", ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-    )
-    records = kinesis.get_records(ShardIterator=position["ShardIterator"])["Records"]
-    return [(record["PartitionKey"], record["Data"]) for record in records]
-
-
-def test_only_shards_with_clients_are_rung(aws: boto3.Session) -> None:
+@pytest.mark.usefixtures("aws")
+def test_only_shards_with_clients_are_rung() -> None:
     wiring.doorbells().ring({0: 17})
-    assert on_stream(aws) == []
+    assert rung() == []
     wiring.connections().open(Connection("a", "192.0.2.44", 0, 0))
     wiring.doorbells().ring({0: 17, 1: 9})
     wiring.doorbells().ring({})
     shard = wiring.connections().shard_of("a")
-    assert on_stream(aws) == [(f"fan#{shard}", b'{"0":17,"1":9}'), (f"fan#{shard}", b"{}")]
+    assert rung() == [(f"fan#{shard}", b'{"0":17,"1":9}'), (f"fan#{shard}", b"{}")]
 
 
-def test_a_shard_can_be_rung_by_name(aws: boto3.Session) -> None:
+@pytest.mark.usefixtures("aws")
+def test_a_shard_can_be_rung_by_name() -> None:
     wiring.doorbells().ring({0: 17}, [1])
-    assert on_stream(aws) == [("fan#1", b'{"0":17}')]
+    assert rung() == [("fan#1", b'{"0":17}')]
 
 
 def test_shards_spread_over_the_streams_hashes(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,6 +112,14 @@ def test_a_deleted_item_is_gone(table: Table) -> None:
     assert table.get("a", "b") is None
 
 
+def test_who_takes_an_item_gets_it_once(table: Table) -> None:
+    item = {"pk": "a", "sk": "b", "data": b"x"}
+    table.put(item)
+    assert table.take("a", "b") == item
+    assert table.take("a", "b") is None
+    assert table.get("a", "b") is None
+
+
 def test_a_table_that_does_not_exist_is_an_error(aws: boto3.Session) -> None:
     with pytest.raises(ServiceError, match="ResourceNotFoundException"):
         Table(Client("dynamodb", wiring.account()), "Nowhere").get("a", "b")

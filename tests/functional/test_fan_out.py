@@ -21,6 +21,7 @@ from cryptopulse.errors import ConditionError, ServiceError
 from functions.fan_out import app
 from tests.conftest import read_event
 from tests.functional.callbacks import Callbacks, hang_up, served
+from tests.functional.doorbells import rung
 
 NOON = 1_795_348_800_000
 """2026-11-22T12:00:00Z."""
@@ -109,12 +110,13 @@ def minute(number: int, cents: int) -> dict[str, Any]:
     return {"symbol": "BTC-USD", "venue": "coinbase", "interval": "1m", **row, "closed": True, "complete": True}
 
 
-def subscribe(id_: str, *, interval: str = "", interval_ms: int = 1_000) -> Connection:
-    """A connection that was shown the lane as it is."""
+def subscribe(id_: str, *, interval: str = "", interval_ms: int = 1_000, user: str = "") -> Connection:
+    """A connection, of a user's session where one is named, that was shown the lane as it is."""
     connections = wiring.connections()
     connection = connections.find(id_, wiring.now())
     if connection is None:
-        connection = Connection(id_, "192.0.2.44", wiring.now(), wiring.now())
+        grant = f"session of {user}" if user else ""
+        connection = Connection(id_, "192.0.2.44", wiring.now(), wiring.now(), user=user, grant=grant)
         connections.open(connection)
     channel = "candles" if interval else "ticks"
     action = Subscribe(action="subscribe", channel=channel, symbols=["BTC-USD"], interval_ms=interval_ms)
@@ -376,6 +378,89 @@ def test_a_good_bye_that_is_not_taken_is_said_again(ring: Ring, callbacks: Callb
     assert wiring.connections().find("a", clock.now) is not None
     callbacks.answers["a"] = [410]
     ring()
+    assert wiring.connections().find("a", clock.now) is None
+
+
+def test_whose_session_has_ended_is_told_good_bye_and_nothing_else(
+    ring: Ring, callbacks: Callbacks, clock: Hands
+) -> None:
+    for id_, user in [("a", "ann"), ("b", "bob"), ("c", "")]:
+        subscribe(id_, user=user)
+    ring()
+    assert wiring.connections().end("ann", clock.now) == {shard("a")}
+    tick = price(101, 1)
+    ring()
+    assert callbacks.frames("a") == [{"type": "bye", "reason": "session_ended"}]
+    assert callbacks.closed == ["a"]
+    assert [frame["ticks"] for id_ in ("b", "c") for frame in callbacks.frames(id_)] == [[tick], [tick]]
+    assert wiring.connections().find("a", clock.now) is None
+    assert wiring.connections().end("ann", clock.now) == set()
+    assert list(wiring.connections()._table.query("USER#ann")) == []
+    ring()
+    assert callbacks.frames("a") == []
+    assert callbacks.closed == ["a"]
+
+
+def test_the_doorbell_of_who_ended_the_session_is_enough(ring: Ring, callbacks: Callbacks, clock: Hands) -> None:
+    subscribe("a", user="ann")
+    ring()
+    wiring.doorbells().ring({}, wiring.connections().end("ann", clock.now))
+    (bell,) = rung()
+    assert bell == (f"fan#{shard('a')}", b"{}")
+    ring(bell)
+    assert callbacks.frames("a") == [{"type": "bye", "reason": "session_ended"}]
+    assert callbacks.closed == ["a"]
+
+
+def test_a_session_whose_end_fan_out_was_not_told_ends_within_a_minute(
+    ring: Ring, callbacks: Callbacks, clock: Hands
+) -> None:
+    """It crashed who ended it, before the shard's head was written."""
+    subscribe("a", user="ann")
+    ring()
+    assert wiring.connections()._end("a", "ann")
+    ring(later=59_000)
+    assert callbacks.frames("a") == []
+    ring()
+    assert callbacks.frames("a") == [{"type": "bye", "reason": "session_ended"}]
+
+
+@pytest.mark.parametrize("refused", [[429], [200, 429]])
+def test_until_the_good_bye_is_taken_nothing_else_is_sent(
+    ring: Ring, callbacks: Callbacks, clock: Hands, refused: list[int]
+) -> None:
+    """Nor until the connection is closed."""
+    subscribe("a", user="ann")
+    ring()
+    wiring.connections().end("ann", clock.now)
+    callbacks.answers["a"] = list(refused)
+    price(101, 1)
+    ring()
+    assert wiring.connections().find("a", clock.now) is not None
+    price(102, 2)
+    ring()
+    assert callbacks.frames("a") == [{"type": "bye", "reason": "session_ended"}] * len(refused)
+    assert callbacks.closed == ["a"]
+
+
+def test_who_is_not_there_yet_is_told_when_he_is(ring: Ring, callbacks: Callbacks, clock: Hands) -> None:
+    """Until $connect has answered, API Gateway says of a client that it is gone."""
+    subscribe("a", user="ann")
+    wiring.connections().end("ann", clock.now)
+    callbacks.answers["a"] = [410]
+    ring()
+    ring()
+    assert callbacks.frames("a") == [{"type": "bye", "reason": "session_ended"}]
+    assert callbacks.closed == ["a"]
+
+
+def test_who_never_comes_is_forgotten(ring: Ring, callbacks: Callbacks, clock: Hands) -> None:
+    subscribe("a", user="ann")
+    wiring.connections().end("ann", clock.now)
+    callbacks.answers["a"] = [410] * 9
+    ring(later=app.HANDSHAKE - 1)
+    assert wiring.connections().find("a", clock.now) is not None
+    ring(later=1)
     assert wiring.connections().find("a", clock.now) is None
 
 

@@ -10,7 +10,11 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse import wiring
+from cryptopulse.aws import client, grants
 from cryptopulse.aws.connections import Connections
+from cryptopulse.aws.dynamodb import Table
+from cryptopulse.aws.grants import Grants
+from cryptopulse.domain.accounts import Account
 from cryptopulse.domain.candles import HOUR, MINUTE
 from cryptopulse.domain.folding import fold
 from cryptopulse.domain.lanes import Minute
@@ -21,6 +25,7 @@ from cryptopulse.errors import ThrottledError
 from functions.websocket import app
 from tests.conftest import read_event
 from tests.functional.callbacks import Callbacks, hang_up, served
+from tests.functional.doorbells import rung
 
 NOON = 1_795_348_800_000
 """2026-11-22T12:00:00Z."""
@@ -30,7 +35,11 @@ USDT = Series("binance", "BTC-USDT")
 ID = "T73xAeZyoAMCJcw="
 TICK = {"symbol": "BTC-USD", "venue": "coinbase", "price": 63212.97, "time": "2026-11-22T11:59:58.000Z"}
 
+OK = {"statusCode": 200}
+REFUSED = {"statusCode": 401}
+
 type Say = Callable[..., list[Any]]
+type Happen = Callable[[dict[str, Any]], Any]
 
 
 class Hands:
@@ -87,23 +96,23 @@ def polled(series: Series, start: int, count: int) -> None:
 
 
 @pytest.fixture
-def happen(callbacks: Callbacks, context: LambdaContext) -> Callable[[dict[str, Any]], Any]:
+def happen(callbacks: Callbacks, context: LambdaContext) -> Happen:
     return lambda event: app.handler(event, context)
 
 
 @pytest.fixture
-def connect(happen: Callable[[dict[str, Any]], Any]) -> None:
-    assert happen(read_event("ws_connect")) == {"statusCode": 200}
+def connect(happen: Happen) -> None:
+    assert happen(read_event("ws_connect")) == OK
 
 
 @pytest.fixture
-def say(happen: Callable[[dict[str, Any]], Any], callbacks: Callbacks) -> Say:
+def say(happen: Happen, callbacks: Callbacks) -> Say:
     """Says a frame, or text, and returns what is heard then."""
 
     def say(text: str | None = None, **frame: Any) -> list[Any]:
         event = read_event("ws_message")
         event["body"] = json.dumps(frame) if text is None else text
-        assert happen(event) == {"statusCode": 200}
+        assert happen(event) == OK
         return callbacks.frames(ID)
 
     return say
@@ -113,12 +122,46 @@ def stored() -> Connection | None:
     return wiring.connections().find(ID, wiring.now())
 
 
-def rung() -> list[tuple[str, bytes]]:
-    kinesis: Any = boto3.client("kinesis")
-    (shard,) = kinesis.list_shards(StreamName="Stream")["Shards"]
-    start = kinesis.get_shard_iterator(StreamName="Stream", ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")
-    records = kinesis.get_records(ShardIterator=start["ShardIterator"])["Records"]
-    return [(record["PartitionKey"], record["Data"]) for record in records]
+def handshake(ticket: str | None, id_: str = ID) -> dict[str, Any]:
+    event = read_event("ws_connect")
+    event["requestContext"]["connectionId"] = id_
+    return event if ticket is None else {**event, "queryStringParameters": {"ticket": ticket}}
+
+
+class Elsewhere(client.Client):
+    """Calls of another function: the policies of the one that runs meanwhile are not theirs."""
+
+    call = client.Client.call
+
+
+class Person:
+    """Somebody with an account, a session, and a ticket of it."""
+
+    def __init__(self, number: int) -> None:
+        calls = Elsewhere("dynamodb", wiring.account())
+        self.grants, self.connections = Grants(Table(calls, "Accounts")), Connections(Table(calls, "Connections"), 2)
+        account = Account(
+            id=f"{number:032x}",
+            email=f"{number}@test.test",
+            email_key=f"{number}",
+            display_name=None,
+            password="",
+            created_at=NOON,
+        )
+        wiring.accounts().add(account)
+        session, _ = self.grants.open_session(account, grants.Client("192.0.2.44", ""), NOON)
+        self.id, self.session = account.id, session.id
+        self.ticket = wiring.tickets().issue(self.id, self.session, NOON)
+
+    def sign_out(self) -> set[int]:
+        """Ends the session, and then its connections; returns the shards to ring."""
+        self.grants.end_session(self.id, self.session, wiring.now())
+        return self.connections.end(self.id, wiring.now(), grant=self.session)
+
+
+@pytest.fixture
+def ann(callbacks: Callbacks) -> Person:
+    return Person(1)
 
 
 # --- coming and going ---
@@ -129,34 +172,188 @@ def test_a_connection_is_kept_with_the_time_it_came_and_its_address() -> None:
     assert stored() == Connection(ID, "192.0.2.44", NOON, NOON, 1, {})
 
 
-@pytest.mark.parametrize("ticket", ["abc", ""])
-def test_any_ticket_is_a_bad_one(happen: Callable[[dict[str, Any]], Any], ticket: str) -> None:
-    event = {**read_event("ws_connect"), "queryStringParameters": {"ticket": ticket}}
-    assert happen(event) == {"statusCode": 401}
-    assert stored() is None
-
-
 @pytest.mark.usefixtures("connect")
-def test_who_leaves_is_forgotten(happen: Callable[[dict[str, Any]], Any]) -> None:
+def test_who_leaves_is_forgotten(happen: Happen) -> None:
     for _ in range(2):
-        assert happen(read_event("ws_disconnect")) == {"statusCode": 200}
+        assert happen(read_event("ws_disconnect")) == OK
     assert stored() is None
 
 
-def test_a_handshake_that_cannot_be_kept_is_refused(
-    happen: Callable[[dict[str, Any]], Any], monkeypatch: pytest.MonkeyPatch
+# --- tickets ---
+
+
+def test_a_ticket_binds_the_connection_to_its_user(happen: Happen, ann: Person) -> None:
+    assert happen(handshake(ann.ticket)) == OK
+    assert stored() == Connection(ID, "192.0.2.44", NOON, NOON, 1, user=ann.id, grant=ann.session)
+
+
+def test_so_does_one_that_an_api_token_asked_for(happen: Happen, ann: Person) -> None:
+    granted, _ = ann.grants.add_token(ann.id, "bot", ["read"], None, NOON, None)
+    assert happen(handshake(wiring.tickets().issue(ann.id, granted.id, NOON))) == OK
+    assert stored() == Connection(ID, "192.0.2.44", NOON, NOON, 1, user=ann.id, grant=granted.id)
+
+
+@pytest.mark.parametrize("ticket", ["abc", "", "A" * 43, "é" * 43])
+def test_a_bad_ticket_is_refused(happen: Happen, ticket: str) -> None:
+    assert happen(handshake(ticket)) == REFUSED
+    assert stored() is None
+
+
+def test_a_ticket_lets_in_once(happen: Happen, ann: Person) -> None:
+    assert happen(handshake(ann.ticket)) == OK
+    assert happen(handshake(ann.ticket, "another=")) == REFUSED
+    assert wiring.connections().find("another=", NOON) is None
+
+
+def test_a_ticket_a_minute_old_is_refused(happen: Happen, ann: Person, clock: Hands) -> None:
+    clock.now += 60_000
+    assert happen(handshake(ann.ticket)) == REFUSED
+    assert stored() is None
+
+
+def test_a_ticket_is_no_key_to_another_user(happen: Happen, ann: Person) -> None:
+    """A session of one user's id that a ticket of another names lets nobody in."""
+    assert happen(handshake(wiring.tickets().issue(Person(2).id, ann.session, NOON))) == REFUSED
+    assert stored() is None
+
+
+def forget_account(person: Person) -> None:
+    account = wiring.accounts().require(person.id)
+    wiring.accounts().end(account, NOON)
+
+
+def new_password(person: Person) -> None:
+    account = wiring.accounts().require(person.id)
+    other, _ = person.grants.open_session(account, grants.Client("192.0.2.45", ""), NOON)
+    wiring.accounts().change_password(account, "hash", other.id)
+
+
+@pytest.mark.parametrize("end", [Person.sign_out, forget_account, new_password])
+def test_a_ticket_whose_session_has_ended_meanwhile_is_refused(
+    happen: Happen, ann: Person, end: Callable[[Person], object]
 ) -> None:
+    end(ann)
+    assert happen(handshake(ann.ticket)) == REFUSED
+    assert_nothing_is_left(ann)
+
+
+def assert_nothing_is_left(person: Person) -> None:
+    assert stored() is None
+    assert list(wiring.connections()._table.query(f"USER#{person.id}")) == []
+
+
+@pytest.mark.parametrize("method", ["open", "_save"])
+def test_a_session_that_ends_before_the_connection_is_open_is_seen_by_the_handshake(
+    happen: Happen, ann: Person, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Before its user's list names it, or just after."""
+    do, shards = getattr(Connections, method), []
+
+    def late(self: Connections, connection: Connection) -> None:
+        shards.append(ann.sign_out())
+        do(self, connection)
+
+    monkeypatch.setattr(Connections, method, late)
+    assert happen(handshake(ann.ticket)) == REFUSED
+    assert shards == [set()]
+    assert_nothing_is_left(ann)
+
+
+def test_one_that_ends_while_the_handshake_looks_is_seen_by_either(
+    happen: Happen, ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Grants.is_live
+
+    def late(self: Grants, user: str, grant: str, now: int) -> bool:
+        assert ann.sign_out() == {wiring.connections().shard_of(ID)}
+        return look(self, user, grant, now)
+
+    monkeypatch.setattr(Grants, "is_live", late)
+    assert happen(handshake(ann.ticket)) == REFUSED
+    assert_nothing_is_left(ann)
+
+
+def test_one_that_ends_after_the_handshake_looked_finds_the_connection(
+    happen: Happen, ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Grants.is_live
+
+    def early(self: Grants, user: str, grant: str, now: int) -> bool:
+        told = look(self, user, grant, now)
+        assert ann.sign_out() == {wiring.connections().shard_of(ID)}
+        return told
+
+    monkeypatch.setattr(Grants, "is_live", early)
+    assert happen(handshake(ann.ticket)) == OK
+    connection = stored()
+    assert connection is not None
+    assert connection.is_ended
+
+
+def test_a_handshake_whose_session_cannot_be_looked_at_is_refused(
+    happen: Happen, ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def call(operation: str, body: Mapping[str, Any]) -> None:
+        raise ThrottledError("ThrottlingException", operation)
+
+    monkeypatch.setattr(wiring.grants()._table._client, "call", call)
+    with pytest.raises(ThrottledError):
+        happen(handshake(ann.ticket))
+
+
+def test_no_ticket_reaches_a_log_line(happen: Happen, ann: Person, caplog: pytest.LogCaptureFixture) -> None:
+    for ticket in (ann.ticket, ann.ticket, "A" * 43):
+        happen(handshake(ticket))
+    told = [log for log in caplog.records if log.name != "werkzeug"]
+    assert [log.getMessage() for log in told] == ["connected", "refused", "refused"]
+    assert not any(ticket in str(vars(log)) for log in told for ticket in (ann.ticket, "A" * 43))
+
+
+@pytest.mark.parametrize("is_bound", [True, False])
+def test_a_private_channel_asks_for_a_ticket_and_is_not_offered_yet(
+    happen: Happen, ann: Person, say: Say, is_bound: bool
+) -> None:
+    happen(handshake(ann.ticket if is_bound else None))
+    (told,) = say(action="subscribe", channel="portfolio", portfolio_id="x")
+    assert told["code"] == ("bad_request" if is_bound else "unauthorized")
+
+
+@pytest.mark.parametrize("action", ["ping", "subscribe", "dance"])
+def test_whose_session_has_ended_gets_no_answer(
+    happen: Happen, ann: Person, say: Say, clock: Hands, action: str
+) -> None:
+    happen(handshake(ann.ticket))
+    ann.sign_out()
+    before = stored()
+    clock.now += 120_000
+    assert say(action=action, channel="ticks", symbols=["BTC-USD"]) == []
+    assert stored() == before
+    assert rung() == []
+
+
+def test_a_client_whose_coming_was_lost_is_anonymous(happen: Happen, ann: Person, say: Say, clock: Hands) -> None:
+    happen(handshake(ann.ticket))
+    clock.now = read_event("ws_message")["requestContext"]["connectedAt"] + 5_000
+    wiring.connections()._table.delete(wiring.connections()._pk(ID), f"CONN#{ID}")
+    assert [frame["type"] for frame in say(action="ping")] == ["pong"]
+    connection = stored()
+    assert connection is not None
+    assert (connection.user, connection.grant) == ("", "")
+
+
+# --- failures ---
+
+
+def test_a_handshake_that_cannot_be_kept_is_refused(happen: Happen, monkeypatch: pytest.MonkeyPatch) -> None:
     fail(monkeypatch)
     with pytest.raises(ThrottledError):
         happen(read_event("ws_connect"))
 
 
 @pytest.mark.parametrize("event", ["ws_message", "ws_disconnect"])
-def test_no_other_failure_leaves_the_handler(
-    happen: Callable[[dict[str, Any]], Any], monkeypatch: pytest.MonkeyPatch, event: str
-) -> None:
+def test_no_other_failure_leaves_the_handler(happen: Happen, monkeypatch: pytest.MonkeyPatch, event: str) -> None:
     fail(monkeypatch)
-    assert happen(read_event(event)) == {"statusCode": 200}
+    assert happen(read_event(event)) == OK
 
 
 def fail(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,12 +366,12 @@ def fail(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("connect")
 @pytest.mark.parametrize("route", ["$connect", "$disconnect"])
 def test_the_event_counts_not_the_route_that_a_client_may_name(
-    happen: Callable[[dict[str, Any]], Any], callbacks: Callbacks, route: str
+    happen: Happen, callbacks: Callbacks, route: str
 ) -> None:
     event = read_event("ws_message")
     event["requestContext"]["routeKey"] = route
     event["body"] = json.dumps({"action": route, "id": "a"})
-    assert happen(event) == {"statusCode": 200}
+    assert happen(event) == OK
     (frame,) = callbacks.frames(ID)
     assert (frame["type"], frame["code"], frame["id"]) == ("error", "bad_request", "a")
     assert stored() is not None
@@ -385,10 +582,10 @@ def test_what_cannot_be_done_is_told_and_the_connection_stays(say: Say, text: st
     ("body", "kind"), [(b64encode(b'{"action":"ping"}').decode(), "pong"), ("A", "error"), (None, "error")]
 )
 def test_bodies_may_come_in_base64_or_not_at_all(
-    happen: Callable[[dict[str, Any]], Any], callbacks: Callbacks, body: str | None, kind: str
+    happen: Happen, callbacks: Callbacks, body: str | None, kind: str
 ) -> None:
     event = {**read_event("ws_message"), "body": body, "isBase64Encoded": True}
-    assert happen(event) == {"statusCode": 200}
+    assert happen(event) == OK
     assert [frame["type"] for frame in callbacks.frames(ID)] == [kind]
 
 

@@ -4,6 +4,13 @@ CryptoPulseError
 ├── InvalidError            a value that breaks a rule; knows the field
 ├── NotFoundError           not there, or not yours
 ├── ConflictError           the state forbids it, or somebody was faster
+├── RequestError            an HTTP request that cannot be read
+│   ├── MalformedError      its body is no JSON
+│   ├── TooLargeError       its body is too long
+│   └── MediaTypeError      its body is of another kind than the route takes
+├── UnauthenticatedError    no credentials, or none that are good
+├── DeniedError             good credentials that do not go so far
+├── LimitedError            too many requests; knows when to come again
 ├── UnreadableError         a record that will never parse
 ├── FeedDownError           an exchange did not answer usefully; may say until when to stay away
 │   ├── RestrictedError     it never will from here (HTTP 451)
@@ -39,6 +46,61 @@ class NotFoundError(CryptoPulseError):
 
 class ConflictError(CryptoPulseError):
     """The state of things forbids the change."""
+
+
+class RequestError(CryptoPulseError):
+    """An HTTP request that cannot be read."""
+
+
+class MalformedError(RequestError):
+    """The body is no JSON."""
+
+
+class TooLargeError(RequestError):
+    """The body is too long."""
+
+
+class MediaTypeError(RequestError):
+    """The body is of another media type than the route takes."""
+
+
+class UnauthenticatedError(CryptoPulseError):
+    """The request carries no credentials, or bad ones.
+
+    Args:
+        message: What is wrong, for the caller's eyes.
+        is_presented: Whether there were any credentials.
+    """
+
+    def __init__(self, message: str, *, is_presented: bool = False) -> None:
+        super().__init__(message)
+        self.is_presented = is_presented
+
+
+class DeniedError(CryptoPulseError):
+    """The caller is known, and may not do this.
+
+    Args:
+        message: What is missing, for the caller's eyes.
+        scope: The scope that would have been needed, if it is for want of one.
+    """
+
+    def __init__(self, message: str, *, scope: str | None = None) -> None:
+        super().__init__(message)
+        self.scope = scope
+
+
+class LimitedError(CryptoPulseError):
+    """Too many requests.
+
+    Args:
+        message: What there was too much of, for the caller's eyes.
+        retry_after: Seconds after which to come again, at least 1.
+    """
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UnreadableError(CryptoPulseError):

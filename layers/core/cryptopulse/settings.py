@@ -9,6 +9,7 @@ import msgspec
 class Settings(msgspec.Struct, frozen=True):
     """The deployment's settings, as template.yaml and Lambda set them."""
 
+    ACCOUNTS_TABLE: str
     MARKET_TABLE: str
     CONNECTIONS_TABLE: str
     STREAM_NAME: str
@@ -23,6 +24,10 @@ class Settings(msgspec.Struct, frozen=True):
     COINBASE_URL: str
     CURSOR_KEY: str
     """Signs cursors."""
+    ISSUER: str
+    """Who issues access tokens: the HTTP API's own URL."""
+    SIGNING_KEYS: str
+    """ARNs of the KMS keys of access tokens, newest first, by commas: the first signs, all verify."""
     AWS_REGION: str
     AWS_ACCESS_KEY_ID: str
     AWS_SECRET_ACCESS_KEY: str
@@ -31,6 +36,12 @@ class Settings(msgspec.Struct, frozen=True):
     """The local cloud's address; empty on AWS."""
     MANAGEMENT_URL: str = ""
     """Where `@connections` is; only the functions that send to WebSocket clients have it."""
+    REQUESTS_PER_MINUTE: int = 600
+    """Of one user, or one address."""
+    EDGE_SECRET: str = ""
+    """What only our own distribution sends along, as `X-Edge-Secret`; empty: there is none."""
+    WEB_ORIGINS: str = ""
+    """Origins of the dashboard, by commas; the API stands under `/api` there."""
     CLOUD: Literal["aws", "local"] = "aws"
     VERSION: str = "0"
 
@@ -40,6 +51,14 @@ class Settings(msgspec.Struct, frozen=True):
     @property
     def assets(self) -> list[str]:
         return _words(self.ASSETS)
+
+    @property
+    def signing_keys(self) -> list[str]:
+        return _words(self.SIGNING_KEYS)
+
+    @property
+    def web_origins(self) -> list[str]:
+        return _words(self.WEB_ORIGINS)
 
     @property
     def quotes(self) -> list[tuple[str, str]]:

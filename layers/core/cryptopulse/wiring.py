@@ -4,20 +4,26 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING
 
+from cryptopulse.aws.accounts import Accounts
+from cryptopulse.aws.attempts import Attempts
 from cryptopulse.aws.client import Account, Client, Endpoint
 from cryptopulse.aws.connections import Connections
 from cryptopulse.aws.doorbells import Doorbells
 from cryptopulse.aws.dynamodb import Table
+from cryptopulse.aws.grants import Grants
+from cryptopulse.aws.limits import Limits
 from cryptopulse.aws.market import Market
 from cryptopulse.aws.prices import Prices
 from cryptopulse.aws.sigv4 import Credentials
 from cryptopulse.aws.sockets import Sockets
 from cryptopulse.aws.stream import Stream
+from cryptopulse.aws.tickets import Tickets
 from cryptopulse.aws.venues import Venues
 from cryptopulse.settings import Settings
 from cryptopulse.settings import settings as _settings
 
 if TYPE_CHECKING:
+    from cryptopulse.aws.keys import Keys
     from cryptopulse.feeds.feed import Feed
 
 
@@ -39,6 +45,23 @@ def account() -> Account:
 
 
 @cache
+def accounts() -> Accounts:
+    return Accounts(Table(Client("dynamodb", account()), settings().ACCOUNTS_TABLE))
+
+
+@cache
+def grants() -> Grants:
+    return Grants(Table(Client("dynamodb", account()), settings().ACCOUNTS_TABLE))
+
+
+@cache
+def keys() -> "Keys":
+    from cryptopulse.aws.keys import Keys  # brings cryptography, which only those who verify tokens can wait for
+
+    return Keys(Client("kms", account()), settings().signing_keys)
+
+
+@cache
 def market() -> Market:
     return Market(Table(Client("dynamodb", account()), settings().MARKET_TABLE))
 
@@ -56,6 +79,22 @@ def stream() -> Stream:
 @cache
 def connections() -> Connections:
     return Connections(Table(Client("dynamodb", account()), settings().CONNECTIONS_TABLE), settings().CONNECTION_SHARDS)
+
+
+@cache
+def tickets() -> Tickets:
+    return Tickets(Table(Client("dynamodb", account()), settings().CONNECTIONS_TABLE))
+
+
+@cache
+def limits() -> Limits:
+    hasty = Client("dynamodb", account(), timeout=0.3, retries=1)  # every request waits for it
+    return Limits(Table(hasty, settings().CONNECTIONS_TABLE), settings().REQUESTS_PER_MINUTE)
+
+
+@cache
+def attempts() -> Attempts:
+    return Attempts(Table(Client("dynamodb", account()), settings().CONNECTIONS_TABLE))
 
 
 @cache

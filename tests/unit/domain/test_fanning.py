@@ -540,17 +540,34 @@ def test_a_lane_that_does_not_remember_its_changes_is_read_as_far_back_as_minute
 
 
 @pytest.mark.parametrize(
-    ("age", "silence", "reason"),
+    ("age", "silence", "is_ended", "reason"),
     [
-        (MAX_AGE, 0, ["max_age"]),
-        (MAX_AGE - 1, IDLE_AFTER, ["idle"]),
-        (MAX_AGE - 1, IDLE_AFTER - 1, []),
+        (MAX_AGE, 0, False, ["max_age"]),
+        (MAX_AGE - 1, IDLE_AFTER, False, ["idle"]),
+        (MAX_AGE - 1, IDLE_AFTER - 1, False, []),
+        (0, 0, True, ["session_ended"]),
+        (MAX_AGE, IDLE_AFTER, True, ["session_ended"]),
     ],
 )
-def test_connections_end_when_idle_or_old(age: int, silence: int, reason: list[str]) -> None:
-    connection = Connection("a", "192.0.2.44", NOON - age, NOON - silence, version=1)
+def test_connections_end_when_idle_or_old_or_with_their_session(
+    age: int, silence: int, is_ended: bool, reason: list[str]
+) -> None:
+    connection = Connection("a", "192.0.2.44", NOON - age, NOON - silence, version=1, is_ended=is_ended)
     shard = Shard(State(), {"a": connection})
     assert [why for _, why in shard.ending(NOON)] == reason
+
+
+def test_who_has_to_go_is_owed_nothing(cloud: Cloud) -> None:
+    for id_ in ("a", "b"):
+        subscribe(cloud, id_, 0)
+    cloud.world.price(SERIES[0], 5)
+    lane = cloud.world.lanes[lane_of(SERIES[0], LANES)]
+    cloud.connections["a"].is_ended = True
+    shard = Shard(State(), cloud.connections)
+    shard.absorb(lane, [], lambda *_: Block.of(0, 0, []))
+    assert [post.connection for post in shard.posts(cloud.world.now)] == ["b"]
+    cloud.connections["b"].is_ended = True
+    assert shard.next_due() is None
 
 
 def test_a_frame_that_was_taken_is_a_sign_of_life(cloud: Cloud) -> None:

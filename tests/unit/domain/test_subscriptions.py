@@ -32,7 +32,7 @@ NOBODY = Connection("a", "192.0.2.44", NOON, NOON)
 
 
 def said(**frame: Any) -> Any:
-    return parse(json.dumps(frame))
+    return parse(json.dumps(frame), is_bound=False)
 
 
 def test_the_actions() -> None:
@@ -135,7 +135,13 @@ NO_CHANNEL = "no such action for this channel: subscribe and unsubscribe (ticks,
     ],
 )
 def test_what_cannot_be_done_is_refused(frame: Any, refusal: Refusal) -> None:
-    assert parse(frame if isinstance(frame, str) else json.dumps(frame)) == refusal
+    assert parse(frame if isinstance(frame, str) else json.dumps(frame), is_bound=False) == refusal
+
+
+@pytest.mark.parametrize("channel", ["alerts", "portfolio"])
+def test_a_private_channel_that_is_not_offered_is_no_matter_of_tickets(channel: str) -> None:
+    frame = json.dumps({"action": "subscribe", "channel": channel, "id": 7})
+    assert parse(frame, is_bound=True) == Refusal(7, "bad_request", NO_CHANNEL)
 
 
 values = st.recursive(
@@ -151,7 +157,7 @@ words = st.sampled_from(["subscribe", "unsubscribe", "resync", "ping", "ticks", 
     st.text() | st.binary() | st.dictionaries(names, words | values | st.lists(words), max_size=7).map(json.dumps),
 )
 def test_any_frame_is_understood_or_refused_in_a_frame_that_can_be_sent(frame: str | bytes) -> None:
-    read = parse(frame)
+    read = parse(frame, is_bound=False)
     if isinstance(read, Refusal):
         sent = answer("error", read.id, code=read.code, message=read.message)
         assert msgspec.json.decode(sent)["code"] in {"bad_request", "unauthorized", "limit"}

@@ -20,10 +20,16 @@ from httptools import HttpParserError, HttpResponseParser
 from cryptopulse.aws.sigv4 import Credentials, sign
 from cryptopulse.errors import ConditionError, ServiceError, ThrottledError
 
-TARGETS: Final = {"dynamodb": ("DynamoDB_20120810", "1.0"), "kinesis": ("Kinesis_20131202", "1.1")}
+TARGETS: Final = {
+    "dynamodb": ("DynamoDB_20120810", "1.0"),
+    "kinesis": ("Kinesis_20131202", "1.1"),
+    "kms": ("TrentService", "1.1"),
+}
 RETRIED: Final = frozenset(
     {
         "InternalServerError",
+        "DependencyTimeoutException",
+        "KMSInternalException",
         "KMSThrottlingException",
         "InternalFailure",
         "LimitExceededException",
@@ -159,16 +165,27 @@ class _Answer:
 
 
 class Client:
-    """Calls one service, `dynamodb` or `kinesis`.
+    """Calls one service: `dynamodb`, `kinesis` or `kms`.
 
     Args:
         service: The service's name.
         account: Who calls, and where.
+        timeout: Seconds to wait for a connection or an answer.
+        retries: How often what failed is tried again.
         sleep: Waits between retries; replaced in tests.
     """
 
-    def __init__(self, service: str, account: Account, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        self.endpoint = Endpoint(account.endpoint(service), service, account)
+    def __init__(
+        self,
+        service: str,
+        account: Account,
+        *,
+        timeout: float = TIMEOUT,
+        retries: int = RETRIES,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.endpoint = Endpoint(account.endpoint(service), service, account, timeout)
+        self._retries = retries
         target, version = TARGETS[service]
         self._target = target
         self._headers = {"content-type": f"application/x-amz-json-{version}"}
@@ -185,7 +202,7 @@ class Client:
         payload = msgspec.json.encode(body)
         headers = {**self._headers, "x-amz-target": f"{self._target}.{operation}"}
         last = time.monotonic() + PATIENCE
-        for attempt in range(RETRIES + 1):
+        for attempt in range(self._retries + 1):
             try:
                 status, answer = self.endpoint.request("POST", "/", headers, payload)
             except OSError as failure:
@@ -196,7 +213,7 @@ class Client:
                 error = _error(operation, status, answer)
                 if not isinstance(error, ThrottledError):
                     raise error
-            if attempt == RETRIES or time.monotonic() > last:
+            if attempt == self._retries or time.monotonic() > last:
                 break
             self._sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))
         raise error

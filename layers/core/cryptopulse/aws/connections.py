@@ -1,13 +1,17 @@
 """The Connections table: WebSocket clients, what they are subscribed to, and how far each shard's fan-out is.
 
-| pk        | sk          | holds                                                                                |
-| --------- | ----------- | ------------------------------------------------------------------------------------ |
-| `SHARD#0` | `HEAD`      | `version` of its connections, `clients`: may there be any, `owner` of its state      |
-| `SHARD#0` | `STATE`     | how far its fan-out is, packed                                                       |
-| `SHARD#0` | `CONN#<id>` | a connection and its subscriptions                                                   |
+| pk          | sk          | holds                                                                           |
+| ----------- | ----------- | ------------------------------------------------------------------------------- |
+| `SHARD#0`   | `HEAD`      | `version` of its connections, `clients`: may there be any, `owner` of its state |
+| `SHARD#0`   | `STATE`     | how far its fan-out is, packed                                                  |
+| `SHARD#0`   | `CONN#<id>` | a connection, whose it is, whether that has ended, and its subscriptions        |
+| `USER#<id>` | `CONN#<id>` | of a user's connection the `grant`: the session or API token that it came by    |
 
 A connection's item is written before its shard's head: who sees the head's new version sees the item. Should a crash
 come between the two, a fan-out that has not read the connections for a minute reads them anyway.
+
+A user's item is written before the connection's own, and removed after it. So who ends a session and then looks for
+its connections finds each that did not look for the session afterwards.
 """
 
 from collections.abc import Callable
@@ -58,10 +62,19 @@ class Connections:
 
     def open(self, connection: Connection) -> None:
         """Adds a connection; one that is there already stays as it is."""
+        if connection.user:
+            self._table.put(
+                {
+                    "pk": f"USER#{connection.user}",
+                    "sk": f"CONN#{connection.id}",
+                    "grant": connection.grant,
+                    "expires_at": _expires_at(connection),
+                }
+            )
         try:
             self._save(connection)
         except ConditionError:  # perhaps we wrote it ourselves, and the answer was lost
-            self._announce(connection.id)
+            self._announce(self.shard_of(connection.id))
 
     def change(self, connection: Connection, change: Callable[[Connection], None], now: int) -> bool:
         """Applies a change to the connection as it is stored, and counts as a sign of life.
@@ -100,8 +113,10 @@ class Connections:
 
     def remove(self, id_: str) -> None:
         """Removes a connection and its subscriptions, if they are there."""
-        self._table.delete(self._pk(id_), f"CONN#{id_}")
+        item = self._table.take(self._pk(id_), f"CONN#{id_}")
         self._table.update(self._pk(id_), "HEAD", add={"version": 1})
+        if item and item.get("user"):
+            self._table.delete(f"USER#{item['user']}", f"CONN#{id_}")
 
     def _save(self, connection: Connection) -> None:
         self._table.put_version(
@@ -110,19 +125,71 @@ class Connections:
                 "sk": f"CONN#{connection.id}",
                 "version": connection.version + 1,
                 "address": connection.address,
+                "user": connection.user,
+                "grant": connection.grant,
+                "ended": connection.is_ended,
                 "opened_at": connection.opened_at,
                 "active_at": connection.active_at,
                 "data": subscriptions.encode(connection.channels),
-                "expires_at": (connection.opened_at + KEPT) // 1000,
+                "expires_at": _expires_at(connection),
             },
             connection.version,
         )
         connection.version += 1
-        self._announce(connection.id)
+        self._announce(self.shard_of(connection.id))
 
-    def _announce(self, id_: str) -> None:
+    # --- a user's connections ---
+
+    def end(self, user: str, now: int, *, grant: str | None = None, but: str | None = None) -> set[int]:
+        """Marks connections of a user as ended: all, those of one grant, or all but those of one.
+
+        What they came by has to be ended before: one that is being opened meanwhile looks for it when it is open.
+        May be repeated.
+
+        Args:
+            user: The user's id.
+            now: Unix ms.
+            grant: Only those that came by this session or API token.
+            but: Only those that came by any other.
+
+        Returns:
+            The shards to ring, whose fan-out says good-bye.
+        """
+        shards = set()
+        for item in self._table.query(f"USER#{user}", "CONN#", "CONN#~", consistent=True):
+            id_ = item["sk"].removeprefix("CONN#")
+            if item["expires_at"] * 1000 <= now or grant not in (None, item["grant"]) or but == item["grant"]:
+                continue
+            if self._end(id_, user):
+                shards.add(self.shard_of(id_))
+        for shard in shards:
+            self._announce(shard)
+        return shards
+
+    def wipe(self, user: str) -> int:
+        """Removes all that names a user's connections, which have ended; returns how many items there were."""
+        items = list(self._table.query(f"USER#{user}", consistent=True))
+        for item in items:
+            self._table.delete(item["pk"], item["sk"])
+        return len(items)
+
+    def _end(self, id_: str, user: str) -> bool:
+        try:
+            self._table.update(
+                self._pk(id_),
+                f"CONN#{id_}",
+                set={"ended": True},
+                add={"version": 1},  # so that nobody writes back what was before
+                condition="#user = :user",
+                values={"user": user},
+            )
+        except ConditionError:
+            return False  # it has left, or is not there yet
+        return True
+
+    def _announce(self, shard: int) -> None:
         """Tells the shard's fan-out that its connections have changed."""
-        self._table.update(self._pk(id_), "HEAD", set={"clients": True}, add={"version": 1})
+        self._table.update(f"SHARD#{shard}", "HEAD", set={"clients": True}, add={"version": 1})
 
     # --- a shard ---
 
@@ -188,6 +255,10 @@ def _head(item: Item) -> Head:
     return Head(item["version"], item.get("clients", False), item.get("owner", ""))
 
 
+def _expires_at(connection: Connection) -> int:
+    return (connection.opened_at + KEPT) // 1000
+
+
 def _connection(item: Item) -> Connection:
     return Connection(
         item["sk"].removeprefix("CONN#"),
@@ -196,4 +267,7 @@ def _connection(item: Item) -> Connection:
         item["active_at"],
         item["version"],
         subscriptions.decode(item["data"]),
+        item.get("user", ""),
+        item.get("grant", ""),
+        item.get("ended", False),
     )

@@ -2,8 +2,9 @@
 
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from secrets import token_hex
 from typing import Any, NamedTuple
 
 from cryptopulse.aws.client import Client
@@ -18,6 +19,22 @@ class Write(NamedTuple):
 
     item: Item
     previous: int
+
+
+class Check(NamedTuple):
+    """Holds only if the item is there and these attributes of it have these values; changes nothing."""
+
+    pk: str
+    sk: str
+    attributes: Mapping[str, Any]
+
+
+class Removal(NamedTuple):
+    """Removes an item that must be there, with these values in these attributes."""
+
+    pk: str
+    sk: str
+    attributes: Mapping[str, Any]
 
 
 class Table:
@@ -69,16 +86,14 @@ class Table:
         """
         self._call("PutItem", Item=_attributes(item), **_condition(previous))
 
-    def transact(self, writes: list[Write]) -> None:
-        """Up to 100 writes, all or none.
+    def transact(self, writes: Sequence[Write | Check | Removal]) -> None:
+        """Up to 100 writes, all or none; tried again after a lost answer they count once.
 
         Raises:
-            ConditionError: One of the versions was another.
+            ConditionError: One of the conditions did not hold.
         """
-        puts = [
-            {"Put": {"TableName": self._name, "Item": _attributes(w.item), **_condition(w.previous)}} for w in writes
-        ]
-        self._client.call("TransactWriteItems", {"TransactItems": puts})
+        items = [self._transacted(write) for write in writes]
+        self._client.call("TransactWriteItems", {"TransactItems": items, "ClientRequestToken": token_hex(16)})
 
     def query(
         self,
@@ -150,6 +165,20 @@ class Table:
         """Removes the item if it is there."""
         self._call("DeleteItem", Key=_key(pk, sk))
 
+    def take(self, pk: str, sk: str) -> Item | None:
+        """Removes the item and returns it as it was, or None: of those who take it at once, at most one gets it."""
+        answer = self._call("DeleteItem", Key=_key(pk, sk), ReturnValues="ALL_OLD")
+        return _item(answer["Attributes"]) if "Attributes" in answer else None
+
+    def _transacted(self, write: Write | Check | Removal) -> dict[str, Any]:
+        match write:
+            case Write(item, previous):
+                return {"Put": {"TableName": self._name, "Item": _attributes(item), **_condition(previous)}}
+            case Removal(pk, sk, attributes):
+                return {"Delete": {"TableName": self._name, "Key": _key(pk, sk), **_expected(attributes)}}
+            case Check(pk, sk, attributes):
+                return {"ConditionCheck": {"TableName": self._name, "Key": _key(pk, sk), **_expected(attributes)}}
+
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:
         return self._client.call(operation, {"TableName": self._name, **request})
 
@@ -161,6 +190,17 @@ def _condition(previous: int) -> dict[str, Any]:
         "ConditionExpression": "#version = :previous",
         "ExpressionAttributeNames": {"#version": "version"},
         "ExpressionAttributeValues": {":previous": {"N": str(previous)}},
+    }
+
+
+def _expected(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    condition = " AND ".join(["attribute_exists(pk)", *(f"#{name} = :{name}" for name in attributes)])
+    if not attributes:
+        return {"ConditionExpression": condition}
+    return {
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
+        "ExpressionAttributeValues": {f":{name}": _attribute(value) for name, value in attributes.items()},
     }
 
 

@@ -239,6 +239,8 @@ class Shard:
     def _flows(self) -> Iterator[tuple[Connection, Client, str, Flow, tuple[Key, ...]]]:
         """The flows that are owed something."""
         for connection in self.connections.values():
+            if connection.is_ended:
+                continue
             client = self.state.clients[connection.id]
             for channel, flow in client.flows.items():
                 if owed := tuple(self._owed(connection, channel, flow)):
@@ -289,7 +291,9 @@ class Shard:
         """The connections to close, with the reason to tell them."""
         found = []
         for connection in self.connections.values():
-            if now - connection.opened_at >= MAX_AGE:
+            if connection.is_ended:
+                found.append((connection, "session_ended"))
+            elif now - connection.opened_at >= MAX_AGE:
                 found.append((connection, "max_age"))
             elif now - max(connection.active_at, self.state.clients[connection.id].reached_at) >= IDLE_AFTER:
                 found.append((connection, "idle"))

@@ -109,8 +109,8 @@ _ACTIONS: Final[Mapping[tuple[Any, Any], type[Action]]] = {
 _PRIVATE: Final = ("alerts", "portfolio")
 
 
-def parse(text: str | bytes) -> Action | Refusal:
-    """What a client's frame asks for, or why it cannot be read."""
+def parse(text: str | bytes, *, is_bound: bool) -> Action | Refusal:
+    """What a client's frame asks for, or why it cannot be read or done by a client that `is_bound` to a user or not."""
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     try:
         frame = msgspec.json.decode(raw)
@@ -123,7 +123,7 @@ def parse(text: str | bytes) -> Action | Refusal:
         return Refusal(None, "bad_request", "id: a string of at most 64 characters, or a whole number")
     action, channel = frame.get("action"), frame.get("channel")
     if action in ("subscribe", "unsubscribe"):
-        if channel in _PRIVATE:
+        if channel in _PRIVATE and not is_bound:
             return Refusal(id_, "unauthorized", f"the channel {channel} asks for a ticket")
     else:
         channel = None
@@ -177,7 +177,11 @@ class Channel(msgspec.Struct, array_like=True):
 
 
 class Connection(msgspec.Struct):
-    """A WebSocket client: since when it is connected and when it was last heard of (Unix ms), and its channels."""
+    """A WebSocket client: since when it is connected and when it was last heard of (Unix ms), and its channels.
+
+    `user` and `grant` are the ids of the user it is bound to, and of the session or API token that it came by; empty
+    for an anonymous one. `is_ended`: that session or API token is no more.
+    """
 
     id: str
     address: str
@@ -185,6 +189,9 @@ class Connection(msgspec.Struct):
     active_at: int
     version: int = 0
     channels: dict[str, Channel] = {}
+    user: str = ""
+    grant: str = ""
+    is_ended: bool = False
 
     def entries(self) -> list[tuple[str, Entry]]:
         """Each entry with its channel's name."""

@@ -1,0 +1,174 @@
+"""The Accounts table: users. (What lets them in is in `grants`.)
+
+| pk             | sk             | holds                                                                  |
+| -------------- | -------------- | ---------------------------------------------------------------------- |
+| `USER#<id>`    | `ACCOUNT`      | the account; where it is gone, all that is still there of it is void   |
+| `USER#<id>`    | `SESSION#<id>` | a session; for a day after its end, so that ending it again finds it   |
+| `USER#<id>`    | `TOKEN#<id>`   | an API token                                                           |
+| `USER#<id>`    | `ONCE#<hash>`  | an Idempotency-Key that was used, and for what                         |
+| `EMAIL#<hash>` | `EMAIL`        | whose an e-mail address is                                             |
+| `WIPE`         | `<user id>`    | an account that has ended and is to be wiped                           |
+
+Who lets a caller in reads the account with the session or API token, consistently: one write ends them all.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+
+from cryptopulse.aws.dynamodb import Item, Removal, Table, Write
+from cryptopulse.domain.accounts import Account
+from cryptopulse.errors import ConditionError, ConflictError, UnauthenticatedError
+
+TRIES: Final = 5
+NOBODY: Final = "0" * 32
+"""No user's id."""
+_TAKEN: Final = "This e-mail address has an account."
+_RACED: Final = "The account was changed by another request at the same moment; try again."
+
+
+class Accounts:
+    """Reads and writes users' accounts."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def add(self, account: Account) -> None:
+        """Adds an account.
+
+        Raises:
+            ConflictError: Somebody has its e-mail.
+        """
+        try:
+            self._table.transact([_write(account), _owner(account)])
+        except ConditionError as error:
+            raise ConflictError(_TAKEN) from error
+
+    def find(self, email_key: str) -> Account | None:
+        """The account of an e-mail. Where there is none it reads as much, so that nobody can time them apart."""
+        owner = self._table.get(f"EMAIL#{email_key}", "EMAIL", consistent=True)
+        return self.get(owner["user"] if owner else NOBODY)
+
+    def get(self, user: str) -> Account | None:
+        """A user's account; None where it has ended."""
+        item = self._table.get(f"USER#{user}", "ACCOUNT", consistent=True)
+        return _account(item) if item else None
+
+    def require(self, user: str) -> Account:
+        """A user's account.
+
+        Raises:
+            UnauthenticatedError: It has ended.
+        """
+        account = self.get(user)
+        if account is None:
+            raise UnauthenticatedError("The account has ended.", is_presented=True)
+        return account
+
+    def change(self, user: str, change: Callable[[Account], None]) -> Account:
+        """Changes an account and returns it.
+
+        Args:
+            user: Whose.
+            change: Alters it in place; called again where somebody was faster.
+
+        Raises:
+            UnauthenticatedError: It has ended.
+            ConflictError: Somebody else has its new e-mail.
+        """
+        for _ in range(TRIES):
+            account = self.require(user)
+            old_key = account.email_key
+            change(account)
+            writes: list[Write | Removal] = [_write(account)]
+            if account.email_key != old_key:
+                writes += [_owner(account), Removal(f"EMAIL#{old_key}", "EMAIL", {"user": user})]
+            try:
+                self._table.transact(writes)
+            except ConditionError as error:
+                if account.email_key != old_key and self._table.get(f"EMAIL#{account.email_key}", "EMAIL"):
+                    raise ConflictError(_TAKEN) from error
+            else:
+                return account
+        raise ConflictError(_RACED)
+
+    def change_password(self, account: Account, password: str, session: str) -> None:
+        """Gives an account a new password (its hash), which ends all of its sessions but one.
+
+        Args:
+            account: As the one so far was checked on.
+            password: The new one's hash.
+            session: Id of the session that goes on.
+
+        Raises:
+            ConflictError: The account or the session has changed since.
+        """
+        kept = self._table.get(f"USER#{account.id}", f"SESSION#{session}", consistent=True)
+        if kept is None or kept["epoch"] != account.epoch:
+            raise ConflictError(_RACED)
+        account.password, account.epoch = password, account.epoch + 1
+        renewed = kept | {"epoch": account.epoch, "version": kept["version"] + 1}
+        try:
+            self._table.transact([_write(account), Write(renewed, kept["version"])])
+        except ConditionError as error:
+            raise ConflictError(_RACED) from error
+
+    def rehash(self, account: Account, password: str) -> None:
+        """Keeps a stronger hash of the same password; where the account has changed meanwhile, a later sign-in does."""
+        account.password = password
+        try:
+            self._table.transact([_write(account)])
+        except ConditionError:
+            return
+
+    def end(self, account: Account, now: int) -> None:
+        """Ends an account, as it was when its password was checked: from now on nothing lets its user in.
+
+        Raises:
+            ConflictError: It has changed since.
+        """
+        pk = f"USER#{account.id}"
+        writes: list[Write | Removal] = [
+            Removal(pk, "ACCOUNT", {"version": account.version}),
+            Removal(f"EMAIL#{account.email_key}", "EMAIL", {"user": account.id}),
+            Write({"pk": "WIPE", "sk": account.id, "version": 1, "ended_at": now}, 0),
+        ]
+        try:
+            self._table.transact(writes)
+        except ConditionError as error:
+            raise ConflictError(_RACED) from error
+
+    # --- what is left of those that have ended ---
+
+    def ended(self) -> Iterator[str]:
+        """Ids of the users still to be wiped."""
+        return (item["sk"] for item in self._table.query("WIPE", consistent=True))
+
+    def wipe(self, user: str) -> int:
+        """Removes all items of a user; returns how many there were."""
+        items = list(self._table.query(f"USER#{user}", consistent=True))
+        for item in items:
+            self._table.delete(item["pk"], item["sk"])
+        return len(items)
+
+    def forget(self, user: str) -> None:
+        """Notes that nothing is left of a user."""
+        self._table.delete("WIPE", user)
+
+
+def _account(item: Item) -> Account:
+    """The account that an item holds."""
+    return msgspec.convert(item, Account)
+
+
+def _write(account: Account) -> Write:
+    """The account over the version that was read; its version rises by one."""
+    previous = account.version
+    account.version += 1
+    fields = msgspec.to_builtins(account)
+    return Write({"pk": f"USER#{account.id}", "sk": "ACCOUNT", **fields}, previous)
+
+
+def _owner(account: Account) -> Write:
+    return Write({"pk": f"EMAIL#{account.email_key}", "sk": "EMAIL", "user": account.id, "version": 1}, 0)
