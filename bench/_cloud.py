@@ -1,4 +1,4 @@
-"""An AWS of its own process for benchmarks: moto for tables and stream, and a socket API that takes every frame."""
+"""An AWS of its own process for benchmarks: moto for tables, stream and key, and sockets that take every frame."""
 
 import os
 import socket
@@ -66,6 +66,7 @@ def cloud() -> Iterator[dict[str, str]]:
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_ENDPOINT_URL": url,
+        "ACCOUNTS_TABLE": "Accounts",
         "MARKET_TABLE": "Market",
         "CONNECTIONS_TABLE": "Connections",
         "STREAM_NAME": "Stream",
@@ -77,6 +78,7 @@ def cloud() -> Iterator[dict[str, str]]:
         "BINANCE_URL": f"{url}/binance",
         "COINBASE_URL": f"{url}/coinbase",
         "CURSOR_KEY": "00000000-0000-0000-0000-000000000000",
+        "ISSUER": "https://api.test",
         "MANAGEMENT_URL": f"http://127.0.0.1:{sockets.server_port}/ws",
         "POWERTOOLS_LOG_LEVEL": "ERROR",
     }
@@ -84,7 +86,7 @@ def cloud() -> Iterator[dict[str, str]]:
     try:
         _wait(f"{url}/moto-api/data.json")
         dynamodb = boto3.client("dynamodb")
-        for name in ("Market", "Connections", "Plain"):
+        for name in ("Accounts", "Market", "Connections", "Plain"):
             dynamodb.create_table(
                 TableName=name,
                 BillingMode="PAY_PER_REQUEST",
@@ -92,6 +94,8 @@ def cloud() -> Iterator[dict[str, str]]:
                 KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
             )
         boto3.client("kinesis").create_stream(StreamName="Stream", ShardCount=1)
+        key = boto3.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+        environment["SIGNING_KEYS"] = os.environ["SIGNING_KEYS"] = key
         yield environment
     finally:
         moto.terminate()

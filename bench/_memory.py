@@ -1,8 +1,8 @@
 """A table in memory that counts capacity units by the sizes of its items, since moto does not."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from cryptopulse.aws.dynamodb import Item, Table, Write
+from cryptopulse.aws.dynamodb import Check, Item, Removal, Table, Write
 
 
 def size(item: Item) -> int:
@@ -47,8 +47,10 @@ class MemoryTable(Table):
     def put_version(self, item: Item, previous: int) -> None:
         self._write(item, previous, cost=1)
 
-    def transact(self, writes: list[Write]) -> None:
+    def transact(self, writes: Sequence[Write | Check | Removal]) -> None:
         for write in writes:
+            if not isinstance(write, Write):
+                raise TypeError(f"Market makes no {type(write).__name__}")
             self._write(write.item, write.previous, cost=2)
 
     def _write(self, item: Item, previous: int, cost: int) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 STACK = "cryptopulse"
 BUCKET = "cryptopulse-artifacts"
-SERVICES = "apigateway,cloudformation,dynamodb,iam,kinesis,lambda,logs,monitoring,s3,scheduler,sqs,sts"
+SERVICES = "apigateway,cloudformation,dynamodb,iam,kinesis,kms,lambda,logs,monitoring,s3,scheduler,sqs,sts"
 READY_S = 60
 LOGS_KEPT_S = 600
 MAX_WORKERS = 20
@@ -110,8 +110,10 @@ class Cloud:
         stack = self._stack()
         if stack is None or stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             return False
+        secret = {name for name, parameter in template.load()["Parameters"].items() if parameter.get("NoEcho")}
         in_force = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
-        return self._complete(parameters).items() <= in_force.items()
+        wanted = {name: value for name, value in self._complete(parameters).items() if name not in secret}
+        return wanted.items() <= in_force.items()
 
     def build(self) -> None:
         """Runs `sam build`, and compiles the artefacts as `make build` does.

@@ -7,34 +7,71 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from aws_lambda_powertools.event_handler.api_gateway import Route
 
-from cryptopulse.api.app import PROBLEM, Answer, Api, Given, Problem
-from cryptopulse.domain.times import Time
+from cryptopulse.api.app import JSON, PROBLEM, Answer, Api, Created, Empty, Given, Problem, need_of
+from cryptopulse.api.deps import IDEMPOTENCY_KEY, IDEMPOTENT, Read
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "functions" / "queries" / "openapi.json"
-ABOUT = """Crypto market data: prices, candles, and how fresh they are. A breaking change gets a new base path; new
-fields may appear in answers at any time.
+ABOUT = """Crypto market data, and accounts. A breaking change gets a new base path; new fields may appear in answers at
+any time.
 
 Times are RFC 3339 in UTC; in rows they are Unix milliseconds. Requests take RFC 3339 with any offset, a date, or Unix
 milliseconds; `start` is included, `end` is not. Prices are JSON numbers with the exchange's own digits; what does not
-exist is `null`; `…_pct` is per cent.
+exist is `null`; `…_pct` is per cent. Money and quantities that belong to a user are decimal strings, exact.
 
 Assets are upper-case codes (`BTC`), a symbol is `BASE-QUOTE` (`BTC-USD`), a venue is `binance` or `coinbase`. A series
 is one symbol at one venue. Without `venue` a read uses the symbol's reference series: Coinbase for USD, EUR and GBP,
 Binance for other quotes, the other venue where that one does not trade it.
 
-Market reads clamp and ignore nothing silently: a parameter out of range, unknown or malformed is 422 and named in
-`errors`.
-Every GET answers HEAD too; market reads carry a strong `ETag` and `Cache-Control`, and `If-None-Match` gives 304.
-Every answer carries `X-Request-Id`."""
+`POST /auth/login` gives an access token for 15 minutes, and a refresh token, which `POST /auth/refresh` spends for a
+new pair. Programs use API tokens (`POST /users/me/tokens`) with the scopes `read` (every GET), `trade` (portfolios and
+alerts) and `admin` (the account); a session has all three. Both kinds go into `Authorization: Bearer …`; market reads
+need neither.
+
+Every user, and every address that shows no good token, has a number of requests a minute: `RateLimit-Limit`,
+`RateLimit-Remaining` and `RateLimit-Reset` (seconds) tell how many are left, on answers that no cache may keep; one too
+many is 429 with `Retry-After` in seconds. Sign-in, registration and asking for a password also make who fails often
+wait.
+
+POSTs that take `Idempotency-Key` may be repeated with it for 24 hours: the same body gives the first answer again,
+another body 422. An answer that shows a secret once is not kept: its repeat is 409.
+
+Nothing is clamped or ignored silently: a parameter or field out of range, unknown or malformed is 422 and named in
+`errors`. Every GET answers HEAD too; market reads carry a strong `ETag` and `Cache-Control`, and `If-None-Match` gives
+304. Every answer carries `X-Request-Id`."""
 FILES = {"/docs": {"text/html": {}}, "/openapi.json": {"application/json": {"schema": {"type": "object"}}}}
 """What the routes that serve files answer."""
+SECURITY = {
+    "bearerAuth": {"type": "http", "scheme": "bearer", "description": "An access token or an API token"},
+    "refreshCookie": {"type": "apiKey", "in": "cookie", "name": "refresh_token"},
+}
+COUNT = {"schema": {"type": "integer", "minimum": 0}}
+LIMITS = {
+    "Retry-After": {"description": "Seconds", "required": True, "schema": {"type": "integer", "minimum": 1}},
+    "RateLimit-Limit": {"description": "Requests a minute", **COUNT},
+    "RateLimit-Remaining": {"description": "Requests left", **COUNT},
+    "RateLimit-Reset": {"description": "Seconds until there are as many again", **COUNT},
+}
+CHALLENGE = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
+PROBLEMS: dict[str, dict[str, Any]] = {
+    "400": {"description": "The body is missing, or no well-formed JSON"},
+    "401": {"description": "No token, or none that is good", "headers": CHALLENGE},
+    "403": {"description": "The token does not go so far: `WWW-Authenticate` names the scope"},
+    "404": {"description": "Not there, or not yours; an unknown symbol or venue"},
+    "413": {"description": "The body is too long"},
+    "415": {"description": "The body is of another media type"},
+    "422": {"description": "A parameter or field is missing, unknown, malformed or out of range: `errors` names it"},
+    "429": {"description": "Too many requests", "headers": LIMITS},
+    "default": {"description": "Any other problem"},
+}
+"""What many routes answer, as components of the document."""
 
 
 def apis() -> list[Api]:
@@ -52,7 +89,7 @@ def document() -> dict[str, Any]:
         [Problem, *kinds], schema_hook=_schema, ref_template="#/components/schemas/{name}"
     )
     named = dict(zip([Problem, *kinds], schemas, strict=True))
-    queries = {schema["$ref"].rpartition("/")[2] for kind, schema in named.items() if kind in _queries(routes)}
+    queries = {_name(named[read.kind]) for route in routes if (read := _read(route, "query"))}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.openapi_path, {})[route.method.lower()] = _operation(route, named, components)
@@ -66,57 +103,109 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "./", "description": "Where this document is"}],
         "paths": paths,
-        "components": {"schemas": {name: schema for name, schema in components.items() if name not in queries}},
+        "components": {
+            "schemas": {name: schema for name, schema in components.items() if name not in queries},
+            "responses": {name: {**each, **_problem(named)} for name, each in PROBLEMS.items()},
+            "securitySchemes": SECURITY,
+        },
     }
 
 
 def _operation(route: Route, named: dict[Any, dict[str, Any]], components: dict[str, Any]) -> dict[str, Any]:
     function = inspect.unwrap(route.func)
     summary, _, description = (inspect.getdoc(function) or "").partition("\n")
-    parameters = [*_path_parameters(route), *_query_parameters(route, named, components)]
-    body = _body(route)
-    content = {"application/json": {"schema": named[body]}} if body else FILES[route.openapi_path]
-    told = {200: {"description": "OK"}, **(route.responses or {})}
-    responses: dict[str, Any] = {str(status): {**each, "content": content} for status, each in told.items()}
-    if parameters:
-        responses["304"] = {"description": "Not changed since the answer whose ETag `If-None-Match` names"}
-        responses["422"] = {"description": "A parameter is unknown, malformed or out of range", **_problem(named)}
-    if any(parameter["name"] in ("symbol", "symbols") for parameter in parameters):
-        responses["404"] = {"description": "Unknown symbol or venue", **_problem(named)}
-    responses["default"] = {"description": "Any other problem", **_problem(named)}
-    operation = {"operationId": function.__name__, "summary": summary, "description": description.strip()}
+    need = need_of(route)
+    parameters = [*_path_parameters(route), *_headers(route), *_query_parameters(route, named, components)]
+    operation = {"operationId": function.__name__, "summary": summary, "description": _about(description, need)}
     operation = {name: text for name, text in operation.items() if text}
-    return {**operation, "tags": route.tags, "parameters": parameters, "responses": responses}
+    security: dict[str, Any] = {"security": route.security or []}
+    if need != "public":
+        security = {"security": [{"bearerAuth": []}], "x-scope": need}
+    body = {}
+    if (read := _read(route, "body")) is not None:
+        body = {"requestBody": {"required": not read.is_optional, "content": {JSON: {"schema": named[read.kind]}}}}
+    responses = {**_refusals(route, parameters), **_answers(route, named)}
+    return {
+        **operation,
+        "tags": route.tags,
+        **security,
+        "parameters": parameters,
+        **body,
+        "responses": dict(sorted(responses.items())),
+    }
+
+
+def _about(description: str, need: str) -> str:
+    needs = {"public": "", "session": "Only a session may do this."}.get(need, f"Needs the scope `{need}`.")
+    return "\n\n".join(filter(None, (description.strip(), needs)))
+
+
+def _answers(route: Route, named: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+    """What the route itself answers, problems of its own included."""
+    own = _hints(route)["return"]
+    if own is Empty:
+        told: dict[int, Any] = {204: {"description": "Done"}}
+    elif (kind := _shown(route)) is None:
+        told = {200: {"description": "OK", "content": FILES[route.openapi_path]}}
+    else:
+        status = HTTPStatus.CREATED if get_origin(own) is Created else HTTPStatus.OK
+        told = {status: {"description": status.phrase, "content": {JSON: {"schema": named[kind]}}}}
+    (usual,) = told.values()
+    for other, each in (route.responses or {}).items():
+        told[other] = {**each, **(_problem(named) if 400 <= other < 500 else {"content": usual["content"]})}
+    return {str(int(status)): each for status, each in told.items()}
+
+
+def _refusals(route: Route, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    """What every route like it answers where something is wrong."""
+    names = {each["name"] for each in parameters}
+    body, is_public = _read(route, "body"), need_of(route) == "public"
+    found = ["429", "default"]
+    if not is_public:
+        found += ["401", "403"]
+    if body is not None:
+        found += ["400", "413", "415"]
+    if body is not None or any(each["in"] != "path" for each in parameters):
+        found.append("422")
+    if names & {"symbol", "symbols"} or any(each["in"] == "path" for each in parameters):
+        found.append("404")
+    refusals: dict[str, Any] = {name: {"$ref": f"#/components/responses/{name}"} for name in found}
+    if is_public and parameters and route.method == "GET":
+        refusals["304"] = {"description": "Not changed since the answer whose ETag `If-None-Match` names"}
+    return refusals
 
 
 def _problem(named: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     return {"content": {PROBLEM: {"schema": named[Problem]}}}
 
 
+def _name(schema: dict[str, Any]) -> str:
+    return str(schema["$ref"]).rpartition("/")[2]
+
+
 def _hints(route: Route) -> dict[str, Any]:
     return get_type_hints(inspect.unwrap(route.func), include_extras=True)
 
 
-def _body(route: Route) -> Any:
-    answer = _hints(route)["return"]
-    return get_args(answer)[0] if get_origin(answer) is Answer else None
+def _marks(route: Route) -> list[Given]:
+    hints = (hint for hint in _hints(route).values() if get_origin(hint) is Annotated)
+    return [mark for hint in hints for mark in hint.__metadata__ if isinstance(mark, Given)]
 
 
-def _query(route: Route) -> Any:
-    for hint in _hints(route).values():
-        if get_origin(hint) is Annotated and any(isinstance(mark, Given) for mark in hint.__metadata__):
-            kind = get_args(hint)[0]
-            if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-                return kind
-    return None
+def _read(route: Route, place: Literal["query", "body"]) -> Read | None:
+    return next((mark for mark in _marks(route) if isinstance(mark, Read) and mark.place == place), None)
 
 
-def _queries(routes: list[Route]) -> list[Any]:
-    return [query for route in routes if (query := _query(route)) is not None]
+def _shown(route: Route) -> Any:
+    """What the JSON of its answer is."""
+    own = _hints(route)["return"]
+    return get_args(own)[0] if get_origin(own) in (Answer, Created) else None
 
 
 def _kinds(route: Route) -> Iterator[Any]:
-    yield from (kind for kind in (_body(route), _query(route)) if kind is not None)
+    if (shown := _shown(route)) is not None:
+        yield shown
+    yield from (mark.kind for mark in _marks(route) if isinstance(mark, Read))
 
 
 def _path_parameters(route: Route) -> Iterator[dict[str, Any]]:
@@ -125,12 +214,18 @@ def _path_parameters(route: Route) -> Iterator[dict[str, Any]]:
         yield _parameter(name, "path", schema, required=True)
 
 
+def _headers(route: Route) -> Iterator[dict[str, Any]]:
+    if IDEMPOTENT in _marks(route):
+        schema = {"type": "string", "pattern": "^[ -~]{1,64}$", "description": "Makes a repeat harmless, for 24 hours"}
+        yield _parameter(IDEMPOTENCY_KEY, "header", schema, required=False)
+
+
 def _query_parameters(
     route: Route, named: dict[Any, dict[str, Any]], components: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    if (query := _query(route)) is None:
+    if (query := _read(route, "query")) is None:
         return
-    schema = components[named[query]["$ref"].rpartition("/")[2]]
+    schema = components[_name(named[query.kind])]
     for name, property_ in schema["properties"].items():
         yield _parameter(name, "query", property_, required=name in schema["required"])
 
@@ -142,9 +237,9 @@ def _parameter(name: str, place: str, schema: dict[str, Any], *, required: bool)
 
 
 def _schema(kind: type[Any]) -> dict[str, Any]:
-    if kind is Time:
-        return {"type": "string", "examples": ["2026-11-22T06:31:00Z", "2026-11-22", "1795329060000"]}
-    raise NotImplementedError(kind)
+    """The schema of a type of ours, which it tells itself."""
+    schema: dict[str, Any] = kind.SCHEMA
+    return schema
 
 
 def main() -> int:

@@ -137,16 +137,20 @@ class Run:
 
     def _write_sam_variables(self, outputs: dict[str, str], parameters: dict[str, str]) -> None:
         """For `sam local --env-vars`: what points its containers at this cloud (docs/operations.md)."""
+        urls = {"BinanceUrl": "BINANCE_URL", "CoinbaseUrl": "COINBASE_URL"}
+        called = {"AWS_ENDPOINT_URL": self.cloud.origin}
+        called |= {urls[name]: value for name, value in parameters.items() if name in urls}
         variables = {
-            "AWS_ENDPOINT_URL": self.cloud.origin,
+            "ACCOUNTS_TABLE": outputs["AccountsTable"],
             "MARKET_TABLE": outputs["MarketTable"],
             "CONNECTIONS_TABLE": outputs["ConnectionsTable"],
             "STREAM_NAME": outputs["StreamName"],
             "FEEDS": parameters["Feeds"],
+            "ISSUER": outputs["HttpUrl"],
+            "SIGNING_KEYS": outputs["SigningKey"],
         }
-        urls = {"BinanceUrl": "BINANCE_URL", "CoinbaseUrl": "COINBASE_URL"}
-        variables |= {urls[name]: value for name, value in parameters.items() if name in urls}
-        text = json.dumps({"Parameters": variables}, indent=2).replace("127.0.0.1", "host.docker.internal")
+        variables |= {name: url.replace("127.0.0.1", "host.docker.internal") for name, url in called.items()}
+        text = json.dumps({"Parameters": variables}, indent=2)
         write_atomically(self._home / "sam-local.json", text + "\n")
 
     def _purge_logs(self) -> None:

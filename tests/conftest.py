@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto.server import ThreadedMotoServer
 
 from cryptopulse import wiring
-from local.template import load
+from local.template import load, resources
 
 ROOT = Path(__file__).parent.parent
 REGION = "us-east-1"
@@ -39,7 +39,7 @@ def aws_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def boto_session() -> boto3.Session:
     """One session for all tests: it keeps the service models it has read."""
-    return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)  # noqa: S106
+    return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)
 
 
 @pytest.fixture
@@ -53,6 +53,7 @@ def aws(
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_ENDPOINT_URL": aws_url,
+        "ACCOUNTS_TABLE": "Accounts",
         "MARKET_TABLE": "Market",
         "CONNECTIONS_TABLE": "Connections",
         "STREAM_NAME": "Stream",
@@ -64,12 +65,16 @@ def aws(
         "BINANCE_URL": "http://127.0.0.1:1/binance",
         "COINBASE_URL": "http://127.0.0.1:1/coinbase",
         "CURSOR_KEY": "00000000-0000-0000-0000-000000000000",
+        "ISSUER": "https://api.test",
+        "EDGE_SECRET": "the edge's secret, of 32 characters or more",
+        "WEB_ORIGINS": "https://app.test",
         "CLOUD": "aws",
         "VERSION": "test",
         "MANAGEMENT_URL": f"{aws_url}/ws",
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SIGNING_KEYS", _signing_key(boto_session))
     wiring.clear()
     dynamodb = boto_session.client("dynamodb")
     for name, resource in template["Resources"].items():
@@ -85,6 +90,13 @@ def aws(
     wiring.clear()
     reset = urllib.request.Request(f"{aws_url}/moto-api/reset", method="POST")  # noqa: S310 (our own loopback server)
     urllib.request.urlopen(reset, timeout=10).read()  # noqa: S310
+
+
+def _signing_key(session: boto3.Session) -> str:
+    """The ARN of a new key, as the template declares it: what resets moto forgets keys too."""
+    (properties,) = resources("AWS::KMS::Key").values()
+    own = {name: properties[name] for name in ("KeySpec", "KeyUsage")}
+    return session.client("kms").create_key(**own)["KeyMetadata"]["Arn"]
 
 
 @pytest.fixture
@@ -106,16 +118,34 @@ def read_event(name: str) -> Event:
 
 @pytest.fixture
 def http_event() -> Callable[..., Event]:
-    """Makes the event of an HTTP request: `http_event("GET", "/prices", {"symbols": "BTC-USD"}, headers={…})`."""
+    """Makes the event of an HTTP request: `http_event("GET", "/prices", {"symbols": "BTC-USD"}, headers={…})`.
+
+    A body is sent as it is if it is text, in base64 if it is bytes, and anything else as JSON, content type included.
+    """
 
     def make(
-        method: str, path: str, query: dict[str, str] | None = None, headers: dict[str, str] | None = None
+        method: str,
+        path: str,
+        query: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        body: object = None,
+        cookies: dict[str, str] | None = None,
     ) -> Event:
         event = read_event("queries")
         event["rawPath"] = event["requestContext"]["http"]["path"] = path
         event["requestContext"]["http"]["method"] = method
         event["rawQueryString"] = "&".join(f"{name}={value}" for name, value in (query or {}).items())
         event["queryStringParameters"] = query or {}
+        if body is not None:
+            if not isinstance(body, str | bytes):
+                body = json.dumps(body)
+                event["headers"]["content-type"] = "application/json"
+            raw = body.encode() if isinstance(body, str) else body
+            event["headers"]["content-length"] = str(len(raw))
+            event["body"] = b64encode(raw).decode() if isinstance(body, bytes) else body
+            event["isBase64Encoded"] = isinstance(body, bytes)
+        if cookies:
+            event["cookies"] = [f"{name}={value}" for name, value in cookies.items()]
         event["headers"] |= headers or {}
         return event
 

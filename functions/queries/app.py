@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cryptopulse import wiring
 from cryptopulse.api import docs
-from cryptopulse.api.app import Answer, Api
+from cryptopulse.api.app import Answer, Api, public
 from cryptopulse.api.cursors import Cursors
 from cryptopulse.api.deps import Now, Prices, Symbol, Tracked, parameters
 from cryptopulse.api.lists import Page, Paged, paged
@@ -38,12 +38,14 @@ class Moment(Struct):
 
 
 @api.get("/coins", tags=["Market data"])
+@public
 def read_coins(query: Annotated[Paged, parameters(Paged)], tracked: Tracked) -> Answer[Page[Coin]]:
     """The assets followed, and every series of each."""
     return Answer(paged(coins(tracked), "/coins", query), max_age=60)
 
 
 @api.get("/prices", tags=["Market data"])
+@public
 def list_prices(
     query: Annotated[PricesQuery, parameters(PricesQuery)], prices: Prices, tracked: Tracked, now: Now
 ) -> Answer[Page[Price]]:
@@ -60,6 +62,7 @@ def list_prices(
 
 
 @api.get("/prices/<symbol>", tags=["Market data"])
+@public
 def read_price(
     symbol: Symbol, query: Annotated[PriceQuery, parameters(PriceQuery)], prices: Prices, tracked: Tracked, now: Now
 ) -> Answer[Price]:
@@ -81,6 +84,7 @@ def _prices(asked: list[Quoted], query: PriceQuery | PricesQuery, prices: Prices
 
 
 @api.get("/candles/<symbol>", tags=["Market data"])
+@public
 def read_candles(
     symbol: Symbol, query: Annotated[ChartQuery, parameters(ChartQuery)], prices: Prices, tracked: Tracked, now: Now
 ) -> Answer[Candles]:
@@ -105,6 +109,7 @@ def read_candles(
 
 
 @api.get("/health", tags=["System"], responses={503: {"description": "It is down"}})
+@public
 def read_health(now: Now) -> Answer[Health]:
     """How well the system does."""
     own = wiring.settings()
@@ -126,6 +131,7 @@ def _checks(now: int) -> Checks:
 
 
 @api.get("/time", tags=["System"])
+@public
 def read_time(now: Now) -> Answer[Moment]:
     """The time here."""
     return Answer(Moment(rfc3339(now)))

@@ -5,12 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import product
 from typing import Any
 
 import boto3
 import httpx
 import pytest
 import uvicorn
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse import wiring
 from cryptopulse.aws.client import Client
@@ -19,6 +21,7 @@ from cryptopulse.feeds import coinbase
 from local import template
 from local.simulator.app import make_app
 from local.simulator.limits import RateLimit
+from tests.functional.web import Web
 
 type Streamed = Callable[[], list[Record]]
 
@@ -106,10 +109,17 @@ def streamed(aws: boto3.Session) -> Streamed:
     return read
 
 
+@pytest.fixture
+def web(aws: boto3.Session, http_event: Callable[..., dict[str, Any]], context: LambdaContext) -> Web:
+    """The HTTP API as a client sees it."""
+    return Web(http_event, context)
+
+
 @pytest.fixture(autouse=True)
-def least_privilege(monkeypatch: pytest.MonkeyPatch) -> None:
+def least_privilege(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """While a function's handler runs, it calls nothing that its policies in template.yaml do not allow."""
     running: list[str] = []
+    denied: list[str] = []
 
     def watch(name: str, folder: str) -> None:
         app = importlib.import_module(f"{folder.replace('/', '.')}.app")
@@ -130,11 +140,13 @@ def least_privilege(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def checked(self: Client, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
         if running:
-            allowed = permissions()[running[-1]]
-            assert not (missing := needed(operation, body) - allowed), f"{running[-1]} may not {missing}"
+            denied.extend(f"{running[-1]}: {each}" for each in needed(operation, body) - permissions(running[-1]))
+            assert not denied
         return call(self, operation, body)
 
     monkeypatch.setattr(Client, "call", checked)
+    yield
+    assert not denied  # an API turns the failure above into an answer
 
 
 @cache
@@ -142,25 +154,39 @@ def functions() -> dict[str, dict[str, Any]]:
     return template.resources("AWS::Serverless::Function")
 
 
-@cache
-def permissions() -> dict[str, set[tuple[str, str]]]:
-    """Per function the (action, resource) pairs that its policies allow; resources by their logical ids."""
-    allowed: dict[str, set[tuple[str, str]]] = {}
-    for name, function in functions().items():
-        pairs = allowed.setdefault(name, set())
-        for statement in (each for policy in function["Policies"] for each in policy["Statement"]):
-            actions = statement["Action"]
-            resource = statement["Resource"].get("Fn::GetAtt", ["connections"])[0]
-            pairs |= {(action, resource) for action in ([actions] if isinstance(actions, str) else actions)}
+def permissions(function: str) -> set[tuple[str, str]]:
+    """The (action, resource) pairs that a function's policies allow; resources by their logical ids, keys by ARNs."""
+    allowed: set[tuple[str, str]] = set()
+    for statement in (each for policy in functions()[function]["Policies"] for each in policy["Statement"]):
+        actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        allowed |= set(product(actions, named(statement["Resource"])))
     return allowed
 
 
+def named(resource: Mapping[str, Any]) -> list[str]:
+    """What a policy's resource stands for where the parameter SigningKeys lists the keys in force."""
+    match resource:
+        case {"Fn::If": ["HasOwnKey", _, listed]}:
+            return named(listed)
+        case {"Fn::Split": [",", {"Ref": "SigningKeys"}]}:
+            return wiring.settings().signing_keys
+        case {"Fn::Select": [0, listed]}:
+            return named(listed)[:1]
+        case {"Fn::GetAtt": [name, "Arn"]}:
+            return [name]
+        case {"Fn::Sub": arn} if arn.endswith("${WebSocketApi}/ws/*"):
+            return ["connections"]
+    raise AssertionError(f"{resource} is no resource known here")
+
+
 def needed(operation: str, body: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """What IAM asks for a call: a transaction needs what its writes do."""
+    """What IAM asks for a call: a transaction needs what its parts do."""
     if operation == "PutRecords":
         return {("kinesis:PutRecords", "Stream")}
-    if operation == "TransactWriteItems":
-        writes = [write for item in body["TransactItems"] for write in item.items()]
-        return {(f"dynamodb:{kind}Item", write["TableName"]) for kind, write in writes}
+    if operation in ("Sign", "GetPublicKey"):
+        return {(f"kms:{operation}", body["KeyId"])}
+    if operation.startswith("Transact"):
+        parts = [part for item in body["TransactItems"] for part in item.items()]
+        return {(f"dynamodb:{kind}Item", part["TableName"]) for kind, part in parts}
     tables = body["RequestItems"] if "RequestItems" in body else [body["TableName"]]
     return {(f"dynamodb:{operation}", table) for table in tables}

@@ -14,6 +14,21 @@ from local import template
 type Resource = dict[str, Any]
 
 FUNCTIONS = template.resources("AWS::Serverless::Function")
+TABLES = {
+    "Auth": {"Accounts", "Connections"},
+    "Users": {"Accounts", "Connections"},
+    "WipeAccounts": {"Accounts", "Connections"},
+    "Queries": {"Market", "Connections"},
+    "Websocket": {"Market", "Connections", "Accounts"},
+    "IngestPrices": {"Market", "Connections"},
+    "ProcessTicks": {"Market", "Connections"},
+    "FanOut": {"Market", "Connections"},
+    "Backfill": {"Market"},
+}
+"""What each function may touch: nothing that ingests or fans out prices knows of users."""
+OLD, NEW = (f"arn:aws:kms:us-east-1:123456789012:key/{name}" for name in ("old", "new"))
+KEYS = {"own": ["SigningKey.Arn"], f"{NEW},{OLD}": [NEW, OLD]}
+"""The keys in force, newest first, by the parameter SigningKeys."""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +60,42 @@ def statements() -> list[tuple[str, Resource]]:
         for policy in function["Policies"]
         for statement in policy["Statement"]
     ]
+
+
+def actions(statement: Resource) -> list[str]:
+    return [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+
+
+def evaluated(value: Any, signing_keys: str) -> Any:
+    """A value where the parameter SigningKeys is this one; other resources' attributes as `Name.Attribute`."""
+
+    def inner(value: Any) -> Any:
+        match value:
+            case {"Fn::If": ["HasOwnKey", own, listed]}:
+                return inner(own if signing_keys == "own" else listed)
+            case {"Fn::Split": [separator, text]}:
+                return inner(text).split(separator)
+            case {"Fn::Select": [index, listed]}:
+                return inner(listed)[index]
+            case {"Fn::GetAtt": [name, attribute]}:
+                return f"{name}.{attribute}"
+            case {"Ref": "SigningKeys"}:
+                return signing_keys
+            case {"Fn::Sub": str(text)}:
+                return text
+        raise AssertionError(f"{value} is of no form known here")
+
+    return inner(value)
+
+
+def keys_for(action: str, signing_keys: str) -> dict[str, list[str]]:
+    """Per function the keys on which it may do this."""
+    allowed: dict[str, list[str]] = {}
+    for name, statement in statements():
+        if action in actions(statement):
+            keys = evaluated(statement["Resource"], signing_keys)
+            allowed.setdefault(name, []).extend([keys] if isinstance(keys, str) else keys)
+    return allowed
 
 
 def test_every_function_is_a_folder_with_a_handler_and_no_folder_is_left_out() -> None:
@@ -117,17 +168,107 @@ def test_tables_expire_items_and_bill_by_request(expanded: dict[str, Resource]) 
         assert table["BillingMode"] == "PAY_PER_REQUEST"
 
 
+@pytest.mark.parametrize("signing_keys", KEYS)
 @pytest.mark.parametrize(("name", "statement"), statements())
-def test_a_policy_names_actions_and_one_resource(name: str, statement: Resource) -> None:
-    actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+def test_a_policy_names_actions_and_resources(name: str, statement: Resource, signing_keys: str) -> None:
     assert statement["Effect"] == "Allow"
-    assert all(re.fullmatch(r"[a-z0-9-]+:[A-Za-z]+", action) for action in actions), name
-    assert "dynamodb:Scan" not in actions
-    resource = statement["Resource"]
-    if "Fn::Sub" in resource:
-        assert resource["Fn::Sub"].endswith("${WebSocketApi}/ws/*"), name  # connections have no ids beforehand
-    else:
-        assert resource["Fn::GetAtt"][1] == "Arn", name
+    assert all(re.fullmatch(r"[a-z0-9-]+:[A-Za-z]+", action) for action in actions(statement)), name
+    assert "dynamodb:Scan" not in actions(statement)
+    named = evaluated(statement["Resource"], signing_keys)
+    for resource in [named] if isinstance(named, str) else named:
+        if actions(statement) == ["execute-api:ManageConnections"]:
+            assert resource.endswith("${WebSocketApi}/ws/*"), name  # connections have no ids beforehand
+        else:
+            assert re.fullmatch(r"[A-Za-z]+\.Arn|arn:aws:kms:[^*?]+", resource), name
+
+
+def test_a_function_touches_its_own_tables_only() -> None:
+    tables = set(template.resources("AWS::DynamoDB::Table"))
+    touched: dict[str, set[str]] = {name: set() for name in FUNCTIONS}
+    for name, statement in statements():
+        if any(action.startswith("dynamodb:") for action in actions(statement)):
+            touched[name].add(statement["Resource"]["Fn::GetAtt"][0])
+    assert touched == TABLES
+    assert set().union(*touched.values()) == tables
+
+
+@pytest.mark.parametrize("signing_keys", KEYS)
+def test_only_auth_signs_and_with_the_newest_key_alone(signing_keys: str) -> None:
+    assert keys_for("kms:Sign", signing_keys) == {"Auth": KEYS[signing_keys][:1]}
+
+
+@pytest.mark.parametrize("signing_keys", KEYS)
+def test_who_verifies_may_read_exactly_the_public_keys_in_force(signing_keys: str) -> None:
+    assert keys_for("kms:GetPublicKey", signing_keys) == {
+        "Auth": KEYS[signing_keys],
+        "Users": KEYS[signing_keys],
+    }
+    variables = template.load()["Globals"]["Function"]["Environment"]["Variables"]
+    assert evaluated(variables["SIGNING_KEYS"], signing_keys).split(",") == KEYS[signing_keys]
+
+
+def test_nothing_else_of_kms_is_allowed() -> None:
+    allowed = {action for _, statement in statements() for action in actions(statement)}
+    assert {action for action in allowed if action.startswith("kms:")} == {"kms:Sign", "kms:GetPublicKey"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "is_allowed"),
+    [*((value, True) for value in KEYS), (f"own,{OLD}", False), (f"{OLD},own", False), ("", False), (f"{OLD},", False)],
+)
+def test_the_signing_keys_are_the_stacks_own_or_listed(listed: str, is_allowed: bool) -> None:
+    pattern = template.load()["Parameters"]["SigningKeys"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, listed)) is is_allowed
+
+
+def test_the_signing_key_signs_only_and_leaves_its_use_to_iam() -> None:
+    assert template.resources("AWS::KMS::Key") == {
+        "SigningKey": {
+            "Description": "Signs CryptoPulse's access tokens",
+            "KeySpec": "ECC_NIST_P256",
+            "KeyUsage": "SIGN_VERIFY",
+            "KeyPolicy": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}},
+                        "Action": "kms:*",
+                        "Resource": "*",
+                    }
+                ],
+            },
+        }
+    }
+
+
+@pytest.mark.parametrize("name", ["Accounts", "SigningKey"])
+def test_what_nobody_could_give_back_outlives_its_stack(name: str) -> None:
+    resource = template.load()["Resources"][name]
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_accounts_are_backed_up_and_protected(expanded: dict[str, Resource]) -> None:
+    accounts = of_type(expanded, "AWS::DynamoDB::Table")["Accounts"]
+    assert accounts["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert accounts["DeletionProtectionEnabled"] is True
+
+
+def test_sign_in_is_throttled_lower_than_the_rest() -> None:
+    resources = template.load()["Resources"]
+    stage, route = resources["ApiStage"], resources["AuthRoute"]["Properties"]["RouteKey"]
+    assert stage["DependsOn"] == "AuthRoute"
+    assert set(stage["Properties"]["RouteSettings"]) == {route}
+    own, usual = stage["Properties"]["RouteSettings"][route], stage["Properties"]["DefaultRouteSettings"]
+    assert set(own) == set(usual) == {"ThrottlingBurstLimit", "ThrottlingRateLimit"}
+    assert all(0 < own[name] < usual[name] for name in usual)
+
+
+def test_no_parameter_shows_a_secret() -> None:
+    parameters = template.load()["Parameters"]
+    assert {name for name, each in parameters.items() if each.get("NoEcho")} == {"EdgeSecret"}
+    assert not re.fullmatch(parameters["EdgeSecret"]["AllowedPattern"], "x" * 31)
+    assert re.fullmatch(parameters["EdgeSecret"]["AllowedPattern"], "x" * 32)
 
 
 def test_no_policy_of_sams_own_macros() -> None:
@@ -138,9 +279,16 @@ def test_no_policy_of_sams_own_macros() -> None:
     )
 
 
-def test_the_queries_read_only() -> None:
-    actions = {action for name, statement in statements() if name == "Queries" for action in statement["Action"]}
-    assert actions == {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
+def test_the_queries_only_read_but_for_their_rate_limits() -> None:
+    allowed = {
+        statement["Resource"]["Fn::GetAtt"][0]: set(actions(statement))
+        for name, statement in statements()
+        if name == "Queries"
+    }
+    assert allowed == {
+        "Market": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"},
+        "Connections": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+    }
 
 
 def test_only_senders_know_the_management_url(expanded: dict[str, Resource]) -> None:
@@ -152,12 +300,12 @@ def test_only_senders_know_the_management_url(expanded: dict[str, Resource]) -> 
 
 def test_every_route_leads_to_a_function_that_may_be_called(expanded: dict[str, Resource]) -> None:
     routes = {route["RouteKey"] for route in of_type(expanded, "AWS::ApiGatewayV2::Route").values()}
-    assert {"$default", "$connect", "$disconnect", "ANY /prices/{proxy+}"} < routes
+    assert {"$default", "$connect", "$disconnect", "ANY /prices/{proxy+}", "ANY /auth/{proxy+}"} < routes
     allowed = {
         permission["FunctionName"].get("Ref") or permission["FunctionName"]["Fn::GetAtt"][0]
         for permission in of_type(expanded, "AWS::Lambda::Permission").values()
     }
-    assert allowed == {"Queries", "Websocket"}
+    assert allowed == {"Auth", "Users", "Queries", "Websocket"}
 
 
 def test_every_trigger_has_an_event_to_try_it_with() -> None:

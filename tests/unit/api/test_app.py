@@ -2,26 +2,37 @@
 
 import json
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
+from aws_lambda_powertools.shared.cookies import Cookie, SameSite
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from msgspec import Meta, Struct
 
-from cryptopulse.api.app import Answer, Api, File
+from cryptopulse.api.app import Answer, Api, Created, Empty, File, public
 from cryptopulse.api.deps import parameters
 from cryptopulse.domain.times import Time
 from cryptopulse.errors import (
     ConditionError,
     ConflictError,
     CryptoPulseError,
+    DeniedError,
+    LimitedError,
+    MalformedError,
+    MediaTypeError,
     NotFoundError,
+    RequestError,
     ThrottledError,
+    TooLargeError,
+    UnauthenticatedError,
 )
 
 type Ask = Callable[..., dict[str, Any]]
 
 REQUEST_ID = "T73w9WHhZLjunxc="
+COOKIE = Cookie("a", "1", path="/auth", http_only=True, max_age=0, same_site=SameSite.STRICT_MODE)
+LIMITED = {"RateLimit-Limit": "600", "RateLimit-Remaining": "599", "RateLimit-Reset": "57"}
+"""What answers that no cache may keep tell of the limit."""
 
 
 class Thing(Struct):
@@ -32,24 +43,38 @@ class ThingQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     at: Time = Time(0)
     count: Annotated[int, Meta(ge=1)] = 1
     flag: bool = False
+    order: Literal["up", "down"] = "up"
 
 
 def make(error: Exception | None) -> Api:
     api = Api()
 
     @api.get("/things/<name>")
+    @public
     def read(name: str, query: Annotated[ThingQuery, parameters(ThingQuery)]) -> Answer[Thing]:
         if error is not None:
             raise error
         return Answer(Thing(f"{name} {query.at} {query.count} {query.flag}"), max_age=query.count)
 
     @api.post("/things")
-    def add() -> Answer[Thing]:
-        return Answer(Thing("new"))
+    @public
+    def add() -> Created[Thing]:
+        return Created(Thing("new"), headers={"Location": "/things/new"})
 
     @api.get("/things")
+    @public
     def list_() -> File:
         return File("text/plain", "things")
+
+    @api.put("/cookies")
+    @public
+    def keep() -> Answer[Thing]:
+        return Answer(Thing("kept"), cookies=[COOKIE, Cookie("b", "2")])
+
+    @api.delete("/cookies")
+    @public
+    def drop() -> Empty:
+        return Empty(cookies=[COOKIE])
 
     return api
 
@@ -97,6 +122,10 @@ def test_parameters_are_read_by_their_types(ask: Ask) -> None:
         ({"flag": "maybe"}, "flag", "Expected `bool`, got `str`"),
         ({"at": "then"}, "at", "Expected a time from 1970 on: RFC 3339, a date, or Unix milliseconds"),
         ({"coutn": "1"}, "coutn", "There is no such parameter"),
+        ({"order": "upwards"}, "order", "Not one of the values allowed"),
+        ({"x" * 42: "1"}, "x" * 41, "There is no such parameter"),
+        ({"\ud800": "1"}, "query", "Expected Unicode text"),
+        ({"count": "\ud800"}, "query", "Expected Unicode text"),
         ({"a`\nb": "1"}, "a`\nb", "There is no such parameter"),
     ],
 )
@@ -104,7 +133,12 @@ def test_a_bad_parameter_is_named(ask: Ask, query: dict[str, str], field: str, m
     answer = ask("GET", "/things/a", query)
     assert (answer["statusCode"], answer["headers"]) == (
         422,
-        {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Request-Id": REQUEST_ID},
+        {
+            "Content-Type": "application/problem+json",
+            "Cache-Control": "no-store",
+            "X-Request-Id": REQUEST_ID,
+            **LIMITED,
+        },
     )
     assert json.loads(answer["body"]) == problem(
         422, "Unprocessable Content", f"{field}: {message}", errors=[{"field": field, "message": message}]
@@ -117,8 +151,15 @@ BUSY, OURS = "Too busy; try again.", "Something went wrong on our side."
 @pytest.mark.parametrize(
     ("error", "status", "title", "detail"),
     [
+        (MalformedError("It is no JSON."), 400, "Bad Request", "It is no JSON."),
+        (UnauthenticatedError("Who is it?"), 401, "Unauthorized", "Who is it?"),
+        (DeniedError("Not from there."), 403, "Forbidden", "Not from there."),
         (NotFoundError("There is no such thing."), 404, "Not Found", "There is no such thing."),
         (ConflictError("It is taken."), 409, "Conflict", "It is taken."),
+        (TooLargeError("It is too long."), 413, "Content Too Large", "It is too long."),
+        (MediaTypeError("It is no JSON."), 415, "Unsupported Media Type", "It is no JSON."),
+        (LimitedError("Wait a little.", 7), 429, "Too Many Requests", "Wait a little."),
+        (RequestError("secret"), 500, "Internal Server Error", OURS),
         (ThrottledError("Slow", "table Market"), 503, "Service Unavailable", BUSY),
         (ConditionError("Lost", "table Market"), 500, "Internal Server Error", OURS),
         (CryptoPulseError("secret"), 500, "Internal Server Error", OURS),
@@ -131,8 +172,32 @@ def test_an_error_is_a_problem_that_tells_no_secret(
 ) -> None:
     answer = ask("GET", "/things/a", error=error)
     assert answer["statusCode"] == status
-    assert answer["headers"].get("Retry-After") == ("1" if status == 503 else None)
     assert json.loads(answer["body"]) == problem(status, title, detail)
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (UnauthenticatedError("No."), {"WWW-Authenticate": "Bearer"}),
+        (UnauthenticatedError("No.", is_presented=True), {"WWW-Authenticate": 'Bearer error="invalid_token"'}),
+        (DeniedError("No."), {}),
+        (
+            DeniedError("No.", scope="trade"),
+            {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="trade"'},
+        ),
+        (LimitedError("No.", 7), {"Retry-After": "7"}),
+        (ThrottledError("Slow", "table Market"), {"Retry-After": "1"}),
+        (RuntimeError("No."), {}),
+    ],
+)
+def test_a_problem_tells_what_would_help(ask: Ask, error: Exception, advice: dict[str, str]) -> None:
+    assert ask("GET", "/things/a", error=error)["headers"] == {
+        "Content-Type": "application/problem+json",
+        "Cache-Control": "no-store",
+        "X-Request-Id": REQUEST_ID,
+        **LIMITED,
+        **advice,
+    }
 
 
 def test_an_unexpected_error_is_logged(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
@@ -179,21 +244,46 @@ def test_head_is_get_without_its_body(ask: Ask) -> None:
 
 def test_head_of_what_cannot_be_got_is_not_allowed(http_event: Callable[..., Any], context: LambdaContext) -> None:
     api = Api()
-    api.post("/only")(lambda: Answer(1))
+    api.post("/only")(public(lambda: Answer(1)))
     answer = api.resolve(http_event("HEAD", "/only"), context)
     assert (answer["statusCode"], answer["headers"]["Allow"]) == (405, "OPTIONS, POST")
 
 
-def test_what_may_not_be_kept_has_no_tag(ask: Ask) -> None:
-    answer = ask("POST", "/things")
-    assert (answer["headers"]["Cache-Control"], answer["headers"].get("ETag")) == ("no-store", None)
+def test_what_was_made_is_created_and_not_kept(ask: Ask) -> None:
+    assert ask("POST", "/things") == {
+        "statusCode": 201,
+        "headers": {
+            "Content-Type": "application/json",
+            "Cache-Control": "no-store",
+            "Location": "/things/new",
+            "X-Request-Id": REQUEST_ID,
+            **LIMITED,
+        },
+        "body": '{"name":"new"}',
+        "cookies": [],
+        "isBase64Encoded": False,
+    }
 
 
+def test_an_answer_sets_cookies(ask: Ask) -> None:
+    cookie = "a=1; Path=/auth; Max-Age=0; HttpOnly; Secure; SameSite=Strict"
+    kept = ask("PUT", "/cookies")
+    assert (kept["statusCode"], kept["body"], kept["cookies"]) == (200, '{"name":"kept"}', [cookie, "b=2; Secure"])
+    assert ask("DELETE", "/cookies") == {
+        "statusCode": 204,
+        "headers": {"Cache-Control": "no-store", "X-Request-Id": REQUEST_ID, **LIMITED},
+        "body": "",
+        "cookies": [cookie],
+        "isBase64Encoded": False,
+    }
+
+
+@pytest.mark.parametrize("name", ["if-none-match", "If-None-Match"])
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', '"x",W/{} ', "*", " * "])
-def test_a_known_answer_is_not_sent_again(ask: Ask, form: str) -> None:
+def test_a_known_answer_is_not_sent_again(ask: Ask, form: str, name: str) -> None:
     tag = ask("GET", "/things/a")["headers"]["ETag"]
     for method in ("GET", "HEAD"):
-        answer = ask(method, "/things/a", headers={"if-none-match": form.format(tag)})
+        answer = ask(method, "/things/a", headers={name: form.format(tag)})
         assert (answer["statusCode"], answer["body"]) == (304, "")
         assert answer["headers"] == {"Cache-Control": "public, max-age=1", "ETag": tag, "X-Request-Id": REQUEST_ID}
 

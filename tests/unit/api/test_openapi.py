@@ -2,11 +2,18 @@
 
 import json
 import re
+from typing import Annotated, Any, ClassVar, Self
 
+import pytest
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from msgspec import Meta, Struct
 from openapi_spec_validator import validate
 
+from cryptopulse.api.app import Answer, Api, Created, Empty, need_of, public, scoped
+from cryptopulse.api.deps import IdempotencyKey, Symbol, Who, body, parameters
 from cryptopulse.api.docs import ASSETS, PAGE
-from functions.queries.app import api
+from cryptopulse.domain.tokens import Caller
+from local import openapi
 from local.openapi import DOCUMENT, ROOT, document
 
 
@@ -19,7 +26,16 @@ def test_the_document_is_valid_and_names_every_route() -> None:
     told = document()
     validate(told)
     assert told["openapi"] == "3.1.0"
-    assert set(told["paths"]) == {route.openapi_path for route in api.routes if route.include_in_schema}
+    routes = [route for api in openapi.apis() for route in api.routes if route.include_in_schema]
+    assert {(path, method, operation.get("x-scope", "public")) for path, method, operation in operations(told)} == {
+        (route.openapi_path, route.method.lower(), need_of(route)) for route in routes
+    }
+
+
+def operations(told: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (path, method, operation) for path, methods in told["paths"].items() for method, operation in methods.items()
+    ]
 
 
 def test_parameters_are_described() -> None:
@@ -34,3 +50,205 @@ def test_the_page_loads_only_what_is_served_beside_it() -> None:
     loaded = re.findall(r'(?:href|src)="([^"]+)"|url: "([^"]+)"', PAGE)
     names = {one or other for one, other in loaded}
     assert names == {"data:,", "openapi.json", *(f"docs/{name}" for name in ASSETS)}
+
+
+# --- an API of its own ---
+
+
+class Colour(str):
+    """A type of ours, which tells its schema."""
+
+    SCHEMA: ClassVar[dict[str, Any]] = {"type": "string", "enum": ["blue"]}
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        return cls(text)
+
+
+class NewThing(Struct, forbid_unknown_fields=True):
+    """A thing to be."""
+
+    colour: Colour
+    size: Annotated[int, Meta(ge=1)] = 1
+
+
+class Thing(Struct):
+    """A thing."""
+
+    id: str
+
+
+class ThingQuery(Struct, forbid_unknown_fields=True):
+    colour: Colour
+
+
+def nobody(_: APIGatewayProxyEventV2) -> Caller:
+    raise NotImplementedError
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The document of a small API."""
+    api = Api(nobody)
+
+    @api.post("/things", tags=["Things"], responses={409: {"description": "There is one"}})
+    @scoped("trade")
+    def add_thing(new: Annotated[NewThing, body(NewThing)], caller: Who, key: IdempotencyKey) -> Created[Thing]:
+        """Makes a thing.
+
+        Not a big one.
+        """
+        return Created(Thing(caller.user))
+
+    @api.delete("/things/<thing_id>", tags=["Things"])
+    def remove_thing(thing_id: str) -> Empty:
+        """Removes a thing."""
+        return Empty()
+
+    @api.get("/things", tags=["Things"])
+    def list_things(query: Annotated[ThingQuery, parameters(ThingQuery)]) -> Answer[list[Thing]]:
+        """All things."""
+        return Answer([])
+
+    @api.post("/things/last", tags=["Things"], security=[{}, {"refreshCookie": []}])
+    @public
+    def keep_thing(new: Annotated[NewThing | None, body(NewThing, optional=True)]) -> Empty:
+        """Keeps a thing."""
+        return Empty()
+
+    @api.get("/prices/<symbol>", tags=["Prices"], responses={503: {"description": "Closed"}})
+    @public
+    def read_price(symbol: Symbol) -> Answer[Thing]:
+        """A price."""
+        return Answer(Thing(symbol))
+
+    monkeypatch.setattr(openapi, "apis", lambda: [api])
+    told = document()
+    validate(told)
+    return told
+
+
+PROBLEM = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+THING = {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}}
+NEW_THING = {"application/json": {"schema": {"$ref": "#/components/schemas/NewThing"}}}
+
+
+def refusals(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/responses/{name}"} for name in names}
+
+
+def test_a_closed_route_tells_its_scope_its_body_and_what_may_happen(told: dict[str, Any]) -> None:
+    assert told["paths"]["/things"]["post"] == {
+        "operationId": "add_thing",
+        "summary": "Makes a thing.",
+        "description": "Not a big one.\n\nNeeds the scope `trade`.",
+        "tags": ["Things"],
+        "security": [{"bearerAuth": []}],
+        "x-scope": "trade",
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "description": "Makes a repeat harmless, for 24 hours",
+                "schema": {"type": "string", "pattern": "^[ -~]{1,64}$"},
+            }
+        ],
+        "requestBody": {"required": True, "content": NEW_THING},
+        "responses": {
+            "201": {"description": "Created", "content": THING},
+            "409": {"description": "There is one", **PROBLEM},
+            **refusals("400", "401", "403", "413", "415", "422", "429", "default"),
+        },
+    }
+    assert told["components"]["schemas"]["NewThing"] == {
+        "title": "NewThing",
+        "description": "A thing to be.",
+        "type": "object",
+        "properties": {
+            "colour": {"type": "string", "enum": ["blue"]},
+            "size": {"type": "integer", "minimum": 1, "default": 1},
+        },
+        "required": ["colour"],
+        "additionalProperties": False,
+    }
+
+
+def test_a_route_that_declares_nothing_is_closed(told: dict[str, Any]) -> None:
+    assert told["paths"]["/things/{thing_id}"]["delete"] == {
+        "operationId": "remove_thing",
+        "summary": "Removes a thing.",
+        "description": "Only a session may do this.",
+        "tags": ["Things"],
+        "security": [{"bearerAuth": []}],
+        "x-scope": "session",
+        "parameters": [{"name": "thing_id", "in": "path", "required": True, "schema": {"type": "string"}}],
+        "responses": {
+            "204": {"description": "Done"},
+            **refusals("401", "403", "404", "429", "default"),
+        },
+    }
+
+
+def test_a_closed_read_is_kept_by_nobody(told: dict[str, Any]) -> None:
+    assert told["paths"]["/things"]["get"] == {
+        "operationId": "list_things",
+        "summary": "All things.",
+        "description": "Needs the scope `read`.",
+        "tags": ["Things"],
+        "security": [{"bearerAuth": []}],
+        "x-scope": "read",
+        "parameters": [
+            {"name": "colour", "in": "query", "required": True, "schema": {"type": "string", "enum": ["blue"]}}
+        ],
+        "responses": {
+            "200": {
+                "description": "OK",
+                "content": {
+                    "application/json": {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/Thing"}}}
+                },
+            },
+            **refusals("401", "403", "422", "429", "default"),
+        },
+    }
+    assert {*told["components"]["schemas"]} == {"FieldError", "Problem", "NewThing", "Thing"}
+
+
+def test_a_public_route_may_take_a_cookie_in_place_of_its_body(told: dict[str, Any]) -> None:
+    assert told["paths"]["/things/last"]["post"] == {
+        "operationId": "keep_thing",
+        "summary": "Keeps a thing.",
+        "tags": ["Things"],
+        "security": [{}, {"refreshCookie": []}],
+        "parameters": [],
+        "requestBody": {"required": False, "content": NEW_THING},
+        "responses": {
+            "204": {"description": "Done"},
+            **refusals("400", "413", "415", "422", "429", "default"),
+        },
+    }
+    assert told["components"]["securitySchemes"] == {
+        "bearerAuth": {"type": "http", "scheme": "bearer", "description": "An access token or an API token"},
+        "refreshCookie": {"type": "apiKey", "in": "cookie", "name": "refresh_token"},
+    }
+
+
+def test_a_public_read_asks_for_nothing_and_may_be_kept(told: dict[str, Any]) -> None:
+    operation = told["paths"]["/prices/{symbol}"]["get"]
+    assert (operation["security"], operation["responses"]) == (
+        [],
+        {
+            "200": {"description": "OK", "content": THING},
+            "304": {"description": "Not changed since the answer whose ETag `If-None-Match` names"},
+            "503": {"description": "Closed", "content": THING},
+            **refusals("404", "429", "default"),
+        },
+    )
+
+
+def test_every_refusal_is_a_problem(told: dict[str, Any]) -> None:
+    named = told["components"]["responses"]
+    assert {*named} == {"400", "401", "403", "404", "413", "415", "422", "429", "default"}
+    assert [each["content"] for each in named.values()] == [PROBLEM["content"]] * len(named)
+    assert {*named["429"]["headers"]} == {"Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
+    assert {*named["401"]["headers"]} == {"WWW-Authenticate"}

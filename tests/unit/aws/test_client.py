@@ -171,3 +171,13 @@ def test_a_service_that_hangs_is_given_up_in_time(
     with pytest.raises(ThrottledError):
         client.call("PutItem", {})
     assert (len(service.requests), slept) == (1, [])
+
+
+def test_a_hasty_client_waits_and_tries_no_longer_than_told(service: Service, slept: list[float]) -> None:
+    account = Account("eu-west-1", Credentials("AKID", "secret"), service.url)
+    client = Client("dynamodb", account, timeout=0.1, retries=1, sleep=slept.append)
+    service.answers = [(200, {})]
+    service.delays = [0.5, 0.5]
+    with pytest.raises(ThrottledError, match="NoAnswer: UpdateItem: TimeoutError"):
+        client.call("UpdateItem", {})
+    assert (len(service.requests), len(slept)) == (2, 1)

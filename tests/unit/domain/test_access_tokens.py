@@ -109,9 +109,19 @@ def test_every_claim_is_needed_and_has_its_type(field: str) -> None:
 def test_foreign_keys_are_refused_whatever_the_header_names() -> None:
     own = ECAlgorithm.to_jwk(FOREIGN_KEY.public_key(), as_dict=True)
     for header in (
-        {}, {"kid": jwk(FOREIGN_KEY.public_key()).kid}, {"kid": "../../dev/null"}, {"kid": ""}, {"kid": 1}, {"kid": None}, {"kid": ["a"]},
-        {"jku": "https://evil.example/jwks.json"}, {"jwk": own}, {"jwk": own, "kid": "mine"}, {"x5u": "https://evil.example"}, {"x5c": ["AAAA"]},
-    ):  # fmt: skip
+        {},
+        {"kid": jwk(FOREIGN_KEY.public_key()).kid},
+        {"kid": "../../dev/null"},
+        {"kid": ""},
+        {"kid": 1},
+        {"kid": None},
+        {"kid": ["a"]},
+        {"jku": "https://evil.example/jwks.json"},
+        {"jwk": own},
+        {"jwk": own, "kid": "mine"},
+        {"x5u": "https://evil.example"},
+        {"x5c": ["AAAA"]},
+    ):
         refusal(forged(header, key=FOREIGN_KEY))
 
 

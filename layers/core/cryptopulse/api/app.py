@@ -1,31 +1,54 @@
-"""What every API function does alike: routes, errors as problem+json, conditional requests, a line in the log."""
+"""What every API function does alike: who may ask, how often, errors as problem+json, ETags, a line in the log."""
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_type_hints
 
 import msgspec
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
+from aws_lambda_powertools.shared.cookies import Cookie
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from cryptopulse.errors import ConflictError, CryptoPulseError, InvalidError, NotFoundError, ThrottledError
+from cryptopulse import wiring
+from cryptopulse.api.addresses import address, network
+from cryptopulse.domain.limits import Standing
+from cryptopulse.domain.tokens import Caller, Scope
+from cryptopulse.errors import (
+    ConflictError,
+    CryptoPulseError,
+    DeniedError,
+    InvalidError,
+    LimitedError,
+    MalformedError,
+    MediaTypeError,
+    NotFoundError,
+    ServiceError,
+    ThrottledError,
+    TooLargeError,
+    UnauthenticatedError,
+)
 from cryptopulse.telemetry import logger
 
 STATUSES: Final[Mapping[type[CryptoPulseError], HTTPStatus]] = {
-    InvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    MalformedError: HTTPStatus.BAD_REQUEST,
+    UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    DeniedError: HTTPStatus.FORBIDDEN,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
-    ThrottledError: HTTPStatus.SERVICE_UNAVAILABLE,
+    TooLargeError: HTTPStatus.CONTENT_TOO_LARGE,
+    MediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    InvalidError: HTTPStatus.UNPROCESSABLE_CONTENT,
+    LimitedError: HTTPStatus.TOO_MANY_REQUESTS,
 }
-PUBLIC_PROBLEMS: Final = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
-"""Statuses whose errors are worded for clients."""
+"""What clients are told in the errors' own words."""
 JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
 
@@ -48,14 +71,51 @@ class Problem(Struct, kw_only=True):
     errors: list[FieldError] | UnsetType = UNSET
 
 
+class Request(APIGatewayProxyEventV2):
+    """A request, and once it has been let in who makes it, and how they stand with their rate limit."""
+
+    caller: Caller | None = None
+    standing: Standing | None = None
+
+
 class Given:
-    """Marks what a route asks for beside its path's parameters: `Annotated[int, Given(how it is made of the event)]`.
+    """Marks what a route asks for beside its path's parameters: `Annotated[int, Given(how it is made of the request)]`.
 
     Powertools' Depends reads all annotations again at each request, a quarter of our time for one.
     """
 
-    def __init__(self, make: Callable[[APIGatewayProxyEventV2], Any]) -> None:
+    def __init__(self, make: Callable[[Request], Any]) -> None:
         self.make = make
+
+
+CALLER: Final = Given(lambda request: request.caller)
+"""Who makes the request; public routes have nobody."""
+
+type Guard = Callable[[APIGatewayProxyEventV2], Caller]
+"""Tells who makes a request, or raises UnauthenticatedError."""
+type Need = Scope | Literal["public"]
+"""What a route asks of its caller."""
+
+
+def public[Function: Callable[..., Any]](function: Function) -> Function:
+    """Opens a route to anybody; stands below the route's own decorator."""
+    return _needs("public", function)
+
+
+def scoped[Function: Callable[..., Any]](scope: Scope) -> Callable[[Function], Function]:
+    """Asks for a scope on a route; stands below the route's own decorator."""
+    return partial(_needs, scope)
+
+
+def _needs[Function: Callable[..., Any]](need: Need, function: Function) -> Function:
+    vars(function)["need"] = need
+    return function
+
+
+def need_of(route: Route) -> Need:
+    """What a route of an `Api` asks of its caller."""
+    need: Need = vars(route.func)["need"]
+    return need
 
 
 class Answer[Body](Response[str]):
@@ -65,10 +125,40 @@ class Answer[Body](Response[str]):
         body: A struct, or anything else that msgspec encodes.
         max_age: Seconds for which anybody may keep it; 0: nobody may.
         status: The HTTP status.
+        headers: More headers.
+        cookies: Cookies to set.
     """
 
-    def __init__(self, body: Body, *, max_age: int = 0, status: HTTPStatus = HTTPStatus.OK) -> None:
-        super().__init__(status, JSON, msgspec.json.encode(body).decode(), {"Cache-Control": cache_control(max_age)})
+    def __init__(
+        self,
+        body: Body,
+        *,
+        max_age: int = 0,
+        status: HTTPStatus = HTTPStatus.OK,
+        headers: Mapping[str, str] | None = None,
+        cookies: Iterable[Cookie] = (),
+    ) -> None:
+        kept = {"Cache-Control": cache_control(max_age), **(headers or {})}
+        super().__init__(status, JSON, msgspec.json.encode(body).decode(), kept, list(cookies))
+
+
+class Created[Body](Answer[Body]):
+    """The JSON answer that shows what has been made: 201."""
+
+    def __init__(self, body: Body, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(body, status=HTTPStatus.CREATED, headers=headers)
+
+
+class Empty(Response[str]):
+    """The answer that has nothing to say: 204.
+
+    Args:
+        cookies: Cookies to set.
+    """
+
+    def __init__(self, *, cookies: Iterable[Cookie] = ()) -> None:
+        kept = {"Cache-Control": cache_control(0)}
+        super().__init__(HTTPStatus.NO_CONTENT, None, "", kept, list(cookies))
 
 
 class File(Response[str]):
@@ -89,10 +179,20 @@ def cache_control(max_age: int) -> str:
 
 
 class Api(APIGatewayHttpResolver):
-    """Routes HTTP API events to functions; GET routes also answer HEAD."""
+    """Routes HTTP API events to functions; GET routes also answer HEAD.
 
-    def __init__(self) -> None:
+    All routes but those marked `public` are closed: a GET needs the scope `read`, anything else a session, unless
+    `scoped` says otherwise.
+
+    Args:
+        guard: Tells who makes a request; without one all routes must be public.
+    """
+
+    current_event: Request
+
+    def __init__(self, guard: Guard | None = None) -> None:
         super().__init__()
+        self._guard = guard
         self.not_found(self._no_route)
         self.exception_handler(CryptoPulseError)(self._refuse)
         self.exception_handler(Exception)(self._fail)
@@ -100,21 +200,34 @@ class Api(APIGatewayHttpResolver):
     def route[Function: Callable[..., Any]](
         self, rule: str, method: Any, *args: Any, **options: Any
     ) -> Callable[[Function], Function]:
-        """Registers a route; what its signature marks as `Given` is made for it at each request."""
+        """Registers a route; what its signature marks as `Given` is made for it at each request.
+
+        Raises:
+            TypeError: A public route asks for its caller, or there is nobody who could tell that of a closed one.
+        """
         register = super().route(rule, method, *args, **options)
 
         def registered(function: Function) -> Function:
-            makers = {
-                name: mark.make
+            marks = {
+                name: mark
                 for name, hint in get_type_hints(function, include_extras=True).items()
                 for mark in getattr(hint, "__metadata__", ())
                 if isinstance(mark, Given)
             }
+            need: Need = vars(function).get("need", "read" if method == "GET" else "session")
+            admit = self._admission(need)
+            if need == "public" and CALLER in marks.values():
+                raise TypeError(f"{method} {rule} is public and asks for its caller")
 
             def answer(**path: str) -> Any:
-                return function(**path, **{name: make(self.current_event) for name, make in makers.items()})
+                admit()
+                made = {name: mark.make(self.current_event) for name, mark in marks.items()}
+                response = function(**path, **made)
+                if need != "public":
+                    response.headers["Cache-Control"] = cache_control(0)
+                return response
 
-            answer.__wrapped__ = function  # type: ignore[attr-defined] # for the OpenAPI document
+            vars(answer).update(__wrapped__=function, need=need)  # for the OpenAPI document
             register(answer)
             return function
 
@@ -129,9 +242,11 @@ class Api(APIGatewayHttpResolver):
             event = {**event, "requestContext": {**request, "http": {**request["http"], "method": "GET"}}}
         answer = super().resolve(event, context)
         answer["headers"]["X-Request-Id"] = request["requestId"]
-        _tag(answer, event.get("headers", {}).get("if-none-match"))
+        _tag(answer, self.current_event.headers.get("If-None-Match"))
+        _tell(answer, self.current_event.standing)
         if method == "HEAD":
             answer |= {"body": "", "isBase64Encoded": False}
+        caller = self.current_event.caller
         logger.info(
             "answered",
             method=method,
@@ -139,8 +254,51 @@ class Api(APIGatewayHttpResolver):
             status=answer["statusCode"],
             ms=round((time.perf_counter() - began) * 1000, 1),
             http_request_id=request["requestId"],
+            extra={} if caller is None else {"user": caller.user},
         )
         return answer
+
+    def _to_proxy_event(self, event: dict[str, Any]) -> Request:
+        return Request(event)
+
+    def _admission(self, need: Need) -> Callable[[], None]:
+        """What lets a request to a route in, or raises LimitedError, UnauthenticatedError or DeniedError."""
+        if need == "public":
+            return self._admit_anybody
+        if self._guard is None:
+            raise TypeError("An API without a guard has public routes only")
+        return partial(self._admit, need, self._guard)
+
+    def _admit_anybody(self) -> None:
+        self._count(_origin(self.current_event), wiring.now())
+
+    def _admit(self, need: Scope, guard: Guard) -> None:
+        request, now = self.current_event, wiring.now()
+        origin = _origin(request)
+        if exhausted := wiring.limits().exhausted(origin, now):  # then even good credentials are not looked at
+            self._stand(exhausted)
+        try:
+            request.caller = guard(request)
+        except UnauthenticatedError:
+            self._count(origin, now)
+            raise
+        self._count(f"user#{request.caller.user}", now)
+        if not request.caller.may(need):
+            raise DeniedError(_missing(need), scope=need)
+
+    def _count(self, key: str, now: int) -> None:
+        """Counts a request; where the table does not answer, nobody is limited."""
+        try:
+            standing = wiring.limits().take(key, now)
+        except ServiceError:
+            logger.exception("not limited")
+            return
+        self._stand(standing)
+
+    def _stand(self, standing: Standing) -> None:
+        self.current_event.standing = standing
+        if not standing.is_allowed:
+            raise LimitedError(f"At most {standing.limit} requests a minute.", standing.reset)
 
     @property
     def routes(self) -> list[Route]:
@@ -152,6 +310,7 @@ class Api(APIGatewayHttpResolver):
 
     def _no_route(self, _: NoRouteError) -> Response[str]:
         """404, or for a known path 405 and what is allowed."""
+        self._admit_anybody()
         methods = {route.method for route in self._routes_at(self.current_event.path)}
         if not methods:
             return self._problem(HTTPStatus.NOT_FOUND, "There is nothing at this path.")
@@ -163,15 +322,15 @@ class Api(APIGatewayHttpResolver):
         return self._problem(HTTPStatus.METHOD_NOT_ALLOWED, f"{method} does nothing here.", headers=allow)
 
     def _refuse(self, error: CryptoPulseError) -> Response[str]:
+        if isinstance(error, ThrottledError):
+            logger.exception("refused")
+            busy = HTTPStatus.SERVICE_UNAVAILABLE
+            return self._problem(busy, "Too busy; try again.", headers={"Retry-After": "1"})
         status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
         if status is None:
             return self._fail(error)
-        if status not in PUBLIC_PROBLEMS:
-            logger.exception("refused", status=status)
-            return self._problem(status, "Too busy; try again.", headers={"Retry-After": "1"})
-        if isinstance(error, InvalidError):
-            return self._problem(status, f"{error.field}: {error.message}", [FieldError(error.field, error.message)])
-        return self._problem(status, str(error))
+        errors = [FieldError(error.field, error.message)] if isinstance(error, InvalidError) else UNSET
+        return self._problem(status, str(error), errors, _advice(error))
 
     def _fail(self, error: Exception) -> Response[str]:
         logger.exception("failed", exc_info=error)
@@ -193,6 +352,36 @@ class Api(APIGatewayHttpResolver):
         )
         body = msgspec.json.encode(problem).decode()
         return Response(status, PROBLEM, body, {"Cache-Control": "no-store", **(headers or {})})
+
+
+def _origin(request: Request) -> str:
+    """What a request without good credentials counts for."""
+    return f"ip#{network(address(request))}"
+
+
+def _missing(need: Scope) -> str:
+    return "Only a session may do this: sign in." if need == "session" else f"This needs the scope {need}."
+
+
+def _advice(error: CryptoPulseError) -> dict[str, str]:
+    """The headers that say what would help."""
+    match error:
+        case UnauthenticatedError():
+            return {"WWW-Authenticate": 'Bearer error="invalid_token"' if error.is_presented else "Bearer"}
+        case DeniedError(scope=str(scope)):
+            return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+        case LimitedError():
+            return {"Retry-After": str(error.retry_after)}
+    return {}
+
+
+def _tell(answer: dict[str, Any], standing: Standing | None) -> None:
+    """Adds how the caller stands, but to what others may be shown from a cache."""
+    headers = answer["headers"]
+    if standing is not None and headers.get("Cache-Control", "no-store") == "no-store":
+        headers["RateLimit-Limit"] = str(standing.limit)
+        headers["RateLimit-Remaining"] = str(standing.remaining)
+        headers["RateLimit-Reset"] = str(standing.reset)
 
 
 def _tag(answer: dict[str, Any], known: str | None) -> None:

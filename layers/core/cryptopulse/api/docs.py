@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from cryptopulse.api.app import Api, File
+from cryptopulse.api.app import Api, File, public
 from cryptopulse.errors import NotFoundError
 
 ASSETS: Final = {"swagger-ui-bundle.min.js": "text/javascript", "swagger-ui.min.css": "text/css"}
@@ -32,16 +32,19 @@ def add(api: Api, document: Path) -> None:
     """Adds the routes of the OpenAPI document (a file) and of its page."""
 
     @api.get("/openapi.json", tags=["System"])
+    @public
     def read_openapi() -> File:
         """This document."""
         return File("application/json", document.read_text())
 
     @api.get("/docs", tags=["System"])
+    @public
     def read_docs() -> File:
         """A page to read and try this API."""
         return File("text/html; charset=utf-8", PAGE)
 
     @api.get("/docs/<name>", include_in_schema=False)
+    @public
     def read_asset(name: str) -> File:
         if name not in ASSETS:
             raise NotFoundError("There is nothing at this path.")

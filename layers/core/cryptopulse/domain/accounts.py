@@ -20,7 +20,7 @@ class Preferences(Struct, kw_only=True, forbid_unknown_fields=True):
     base_currency: Literal["USD", "EUR", "GBP", "USDT", "BTC"] = "USD"
     cost_basis: Literal["fifo", "lifo", "hifo", "acb"] = "fifo"
     watchlist: Annotated[
-        list[Annotated[str, Meta(pattern="^[A-Z0-9]{1,20}-[A-Z0-9]{1,20}$")]], Meta(max_length=500)
+        list[Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,20}$(?!\n)")]], Meta(max_length=500)
     ] = msgspec.field(default_factory=lambda: ["BTC-USD"])
     theme: Literal["system", "light", "dark"] = "system"
 

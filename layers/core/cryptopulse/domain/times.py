@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -15,6 +16,11 @@ _MOMENT = re.compile(_DAY.pattern + r"[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(
 class Time(int):
     """A moment that a request names, in Unix milliseconds."""
 
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "type": ["string", "integer"],
+        "examples": ["2026-11-22T06:31:00Z", "2026-11-22", 1795329060000],
+    }
+
     @classmethod
     def parse(cls, text: str) -> "Time":
         """The moment in RFC 3339 with any offset, as a day (its 00:00 UTC), or in Unix milliseconds.
@@ -23,7 +29,15 @@ class Time(int):
             ValueError: It is none, or not in the years 1970 to 9999.
         """
         # An offset's + that a client forgot to escape arrives as a space.
-        time = _read(re.sub(r" (?=[0-9]{2}:[0-9]{2}$)", "+", text))
+        return cls.of(_read(re.sub(r" (?=[0-9]{2}:[0-9]{2}$)", "+", text)))
+
+    @classmethod
+    def of(cls, time: int | None) -> "Time":
+        """The moment in Unix milliseconds.
+
+        Raises:
+            ValueError: It is none, or not in the years 1970 to 9999.
+        """
         if time is None or not 0 <= time < _END:
             raise ValueError("Expected a time from 1970 on: RFC 3339, a date, or Unix milliseconds")
         return cls(time)

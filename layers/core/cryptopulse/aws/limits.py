@@ -1,0 +1,64 @@
+"""Rate limits: what has been leased of each client's requests a minute, in the Connections table.
+
+| pk                                  | sk                          | holds                                       |
+| ----------------------------------- | --------------------------- | ------------------------------------------- |
+| `RATE#user#<id>`, `RATE#ip#<network>` | the minute's start, Unix ms | `leased`: requests, by all processes together |
+"""
+
+from collections import OrderedDict
+from typing import Final
+
+from cryptopulse.aws.dynamodb import Table
+from cryptopulse.domain.limits import WINDOW, Standing, Window
+
+KEYS: Final = 10_000
+"""Clients that a process remembers, those that came last."""
+KEPT: Final = 2 * WINDOW
+"""Milliseconds from a window's start to the end of its item: the next window may still ask for it."""
+
+
+class Limits:
+    """Counts requests.
+
+    Args:
+        table: The Connections table, best by a client of little patience: every request waits for this.
+        limit: Requests a minute of each client.
+    """
+
+    def __init__(self, table: Table, limit: int) -> None:
+        self._table = table
+        self._limit = limit
+        self._windows: OrderedDict[str, Window] = OrderedDict()
+
+    def take(self, key: str, now: int) -> Standing:
+        """Counts one request of a client.
+
+        Args:
+            key: `user#<id>` or `ip#<network>`.
+            now: Unix ms.
+
+        Raises:
+            ServiceError: The table does not answer; the request is not counted.
+        """
+        window = self._windows.get(key, Window(0)).at(now)
+        self._windows[key] = window
+        self._windows.move_to_end(key)
+        if len(self._windows) > KEYS:
+            self._windows.popitem(last=False)
+        if window.is_short(self._limit):
+            self._lease(key, window)
+        return window.take(self._limit, now)
+
+    def exhausted(self, key: str, now: int) -> Standing | None:
+        """The standing of a client that is known to have nothing left this minute, else None; counts nothing."""
+        window = self._windows.get(key, Window(0)).at(now)
+        return window.standing(self._limit, now, is_allowed=False) if window.is_exhausted(self._limit) else None
+
+    def _lease(self, key: str, window: Window) -> None:
+        pk = f"RATE#{key}"
+        if window.is_unsure(self._limit) and (item := self._table.get(pk, str(window.start - WINDOW))):
+            window.before = item["leased"]
+        size = window.size(self._limit)
+        expires_at = (window.start + KEPT) // 1000
+        item = self._table.update(pk, str(window.start), set={"expires_at": expires_at}, add={"leased": size})
+        window.grant(size, item["leased"], self._limit)

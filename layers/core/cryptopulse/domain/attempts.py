@@ -1,0 +1,54 @@
+"""How long to wait before another attempt at what is worth guessing: after some free ones, twice as long each time."""
+
+from typing import Final, NamedTuple
+
+SECOND: Final = 1_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+
+
+class Past(NamedTuple):
+    """The attempts so far: how many, and when the last one was (Unix ms)."""
+
+    made: int
+    last: int
+
+
+class Rule(NamedTuple):
+    """How attempts are slowed down; all times in ms."""
+
+    free: int
+    """Attempts without a delay."""
+    first: int
+    """The delay of the next one, counted from the last; it doubles with each."""
+    longest: int
+    """No delay is longer."""
+    kept: int
+    """Everything is forgotten so long after the last attempt."""
+
+    def wait(self, past: Past, now: int) -> int:
+        """Milliseconds from now (Unix ms) until the next attempt; 0 or less if it may be made."""
+        made = self._remembered(past, now)
+        if made < self.free:
+            return 0
+        doublings = min(made - self.free, self.longest.bit_length())
+        return past.last + min(self.longest, self.first << doublings) - now
+
+    def add(self, past: Past, now: int) -> Past:
+        """The past with an attempt made now (Unix ms)."""
+        return Past(self._remembered(past, now) + 1, max(past.last, now))
+
+    def _remembered(self, past: Past, now: int) -> int:
+        return past.made if now - past.last < self.kept else 0
+
+
+SIGN_IN_PAIR: Final = Rule(5, SECOND, 15 * MINUTE, HOUR)
+"""Sign-ins to one account from one address."""
+SIGN_IN_ADDRESS: Final = Rule(30, SECOND, 15 * MINUTE, HOUR)
+"""Sign-ins from one address."""
+SIGN_IN_ACCOUNT: Final = Rule(100, SECOND, MINUTE, HOUR)
+"""Sign-ins to one account from addresses that its user is not known from: many strangers together."""
+REGISTRATION: Final = Rule(60, SECOND, MINUTE, HOUR)
+"""Registrations from one address."""
+PASSWORD: Final = Rule(5, SECOND, 15 * MINUTE, HOUR)
+"""A signed-in user's tries at the current password."""
