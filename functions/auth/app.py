@@ -102,7 +102,7 @@ def sign_in(given: Annotated[SignIn, body(SignIn)], client: From, sent: Sent, no
     for unused in wiring.grants().sessions(account.id, account.epoch, now)[SESSIONS:]:
         security.end_session(account.id, unused.id, now)
     security.log("signed in", account.id, client, session=session.id)
-    return _pair(session, token, sent, in_cookie=given.cookie)
+    return _pair(_access_token(session), token, sent, in_cookie=given.cookie)
 
 
 def _knows(account: Account, where: str, now: int) -> bool:
@@ -123,12 +123,14 @@ def refresh(
     if token is None:
         raise UnauthenticatedError("The refresh token is not good.", is_presented=True)
     try:
-        session, following = wiring.grants().rotate(token, client, now)
+        session = wiring.grants().redeem(token, now)
+        access = _access_token(session)  # first: where it fails, nothing is spent
+        following = wiring.grants().spend(session, token, client, now)
     except ReusedError as error:
         security.end_session(error.session.user, error.session.id, now)
         security.log("refused a spent refresh token", error.session.user, client, session=error.session.id)
         raise
-    return _pair(session, following, sent, in_cookie=given is None)
+    return _pair(access, following, sent, in_cookie=given is None)
 
 
 @api.post("/auth/logout", tags=["Accounts"], responses=PRESENTED, security=COOKIE)
@@ -170,7 +172,7 @@ def _presented(given: Refresh | None, sent: Sent) -> str:
     return text
 
 
-def _pair(session: Session, token: RefreshToken, sent: Sent, *, in_cookie: bool) -> Answer[TokenPair]:
+def _access_token(session: Session) -> str:
     issued = wiring.now() // 1000
     claims = Claims(
         iss=wiring.settings().ISSUER,
@@ -182,13 +184,17 @@ def _pair(session: Session, token: RefreshToken, sent: Sent, *, in_cookie: bool)
         iat=issued,
         exp=issued + access_tokens.LIFETIME,
     )
+    return access_tokens.sign(claims, wiring.keys().kid, wiring.keys().sign)
+
+
+def _pair(access: str, refresh: RefreshToken, sent: Sent, *, in_cookie: bool) -> Answer[TokenPair]:
     pair = TokenPair(
-        access_token=access_tokens.sign(claims, wiring.keys().kid, wiring.keys().sign),
-        refresh_token=UNSET if in_cookie else token.text,
+        access_token=access,
+        refresh_token=UNSET if in_cookie else refresh.text,
         token_type="Bearer",  # noqa: S106 (RFC 6750's word)
         expires_in=access_tokens.LIFETIME,
     )
-    return Answer(pair, cookies=[cookies.keep(sent, token.text)] if in_cookie else [])
+    return Answer(pair, cookies=[cookies.keep(sent, refresh.text)] if in_cookie else [])
 
 
 @entrypoint

@@ -20,7 +20,7 @@ from cryptopulse.domain import attempts, passwords
 from cryptopulse.domain.accounts import SESSIONS, Account
 from cryptopulse.domain.tokens import RefreshToken
 from cryptopulse.domain.users import email_key
-from cryptopulse.errors import CryptoPulseError
+from cryptopulse.errors import CryptoPulseError, ThrottledError
 from tests.functional.web import ADDRESS, EMAIL, PASSWORD, Reply, Web
 
 type Together = Callable[[Callable[[], object]], list[object]]
@@ -320,8 +320,8 @@ def test_one_made_up_ends_nothing(web: Web) -> None:
 
 def test_of_those_racing_with_one_token_one_wins(web: Web, together: Together) -> None:
     ann = web.person()
-    outcomes = together(lambda: wiring.grants().rotate(*rotation(ann.refresh)))
-    assert sorted(type(each).__name__ for each in outcomes) == ["ReusedError"] * 3 + ["tuple"]
+    outcomes = together(lambda: spend(ann.refresh))
+    assert sorted(type(each).__name__ for each in outcomes) == ["RefreshToken"] + ["ReusedError"] * 3
 
 
 def test_a_refresh_token_ends_after_30_days_without_use(web: Web, clock: Callable[[int], None]) -> None:
@@ -343,12 +343,27 @@ def test_a_lost_answer_of_the_table_is_no_reuse(web: Web, monkeypatch: pytest.Mo
 
     with monkeypatch.context() as patch:
         patch.setattr(Table, "update", twice)
-        second = wiring.grants().rotate(*rotation(ann.refresh))
-    assert web("POST", "/auth/refresh", {"refresh_token": second[1].text}).status == 200
+        second = spend(ann.refresh)
+    assert web("POST", "/auth/refresh", {"refresh_token": second.text}).status == 200
 
 
-def rotation(text: str) -> Any:
-    return RefreshToken.parse(text), Client(ADDRESS, "test"), wiring.now()
+def test_where_no_access_token_can_be_signed_nothing_is_spent(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = web.person()
+
+    def busy(self: Keys, message: bytes) -> bytes:
+        raise ThrottledError("KMSThrottlingException", "Sign: too fast")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Keys, "sign", busy)
+        assert web("POST", "/auth/refresh", {"refresh_token": ann.refresh}).status == 503
+    assert web("POST", "/auth/refresh", {"refresh_token": ann.refresh}).status == 200
+
+
+def spend(text: str) -> RefreshToken:
+    """Spends a refresh token without a request."""
+    token, now = RefreshToken.parse(text), wiring.now()
+    assert token is not None
+    return wiring.grants().spend(wiring.grants().redeem(token, now), token, Client(ADDRESS, "test"), now)
 
 
 # --- the cookie ---

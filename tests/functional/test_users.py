@@ -4,7 +4,6 @@ from typing import Any
 
 import boto3
 import pytest
-from functions.wipe_accounts import app as wipe_accounts
 
 from cryptopulse import wiring
 from cryptopulse.aws.dynamodb import Table
@@ -12,6 +11,7 @@ from cryptopulse.aws.grants import Client
 from cryptopulse.domain.accounts import API_TOKENS
 from cryptopulse.domain.times import rfc3339
 from cryptopulse.errors import UnauthenticatedError
+from functions.wipe_accounts import app as wipe_accounts
 from tests.functional.web import ADDRESS, EMAIL, PASSWORD, Person, Reply, Web
 
 NEW = "another good passphrase"

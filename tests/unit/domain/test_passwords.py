@@ -238,10 +238,16 @@ def test_a_random_password_is_never_common(alphabet: str, seed: int, size: int) 
     times=st.integers(1, 4),
 )
 def test_every_entry_is_found_repeated_padded_and_in_capitals(entry: str, before: str, after: str, times: int) -> None:
+    times = min(times, CommonPasswords.REPEATED // len(entry)) or 1
     assert COMMON.holds(entry * times)
     assert COMMON.holds(entry.upper())
     if any(map(str.isalpha, entry)):
         assert COMMON.holds(f"{before}{entry * times}{after}")
+
+
+def test_the_longest_passwords_may_be_of_one_character() -> None:
+    assert COMMON.holds("x" * 12)
+    assert not COMMON.holds("x" * 128)
 
 
 def test_the_list_is_modest_sorted_and_without_repetition() -> None:

@@ -87,7 +87,9 @@ class Accounts:
             try:
                 self._table.transact(writes)
             except ConditionError as error:
-                if account.email_key != old_key and self._table.get(f"EMAIL#{account.email_key}", "EMAIL"):
+                if account.email_key != old_key and self._table.get(
+                    f"EMAIL#{account.email_key}", "EMAIL", consistent=True
+                ):
                     raise ConflictError(_TAKEN) from error
             else:
                 return account

@@ -9,7 +9,7 @@ import msgspec
 
 from cryptopulse.aws.dynamodb import Check, Item, Table, Write
 from cryptopulse.domain.accounts import API_TOKENS, Account, GrantedToken, Session
-from cryptopulse.domain.tokens import ApiToken, RefreshToken, TokenScope
+from cryptopulse.domain.tokens import REFRESH_LIFETIME, ApiToken, RefreshToken, TokenScope
 from cryptopulse.errors import ConditionError, ConflictError, InvalidError, NotFoundError, UnauthenticatedError
 
 ENDED_KEPT: Final = 86_400
@@ -131,26 +131,35 @@ class Grants:
         found = [session for session in map(_session, items) if session.is_live(epoch, now)]
         return sorted(found, key=lambda session: (-session.last_used_at, session.id))
 
-    def rotate(self, token: RefreshToken, client: Client, now: int) -> tuple[Session, RefreshToken]:
-        """Spends a refresh token; returns its session and the token that follows.
+    def redeem(self, token: RefreshToken, now: int) -> Session:
+        """The session that a refresh token goes on with, once it is spent.
 
         Raises:
             ReusedError: It was spent before.
             UnauthenticatedError: It is not good.
         """
-        pk, sk = f"USER#{token.user}", f"SESSION#{token.id}"
-        item = self._read(token.user, sk, now)
+        item = self._read(token.user, f"SESSION#{token.id}", now)
         if item is None or not hmac.compare_digest(item["family"], token.family):
             raise UnauthenticatedError("The refresh token is not good.", is_presented=True)
         session = _session(item)
+        if not hmac.compare_digest(session.refresh, token.digest):
+            raise ReusedError(session)
+        return session
+
+    def spend(self, session: Session, token: RefreshToken, client: Client, now: int) -> RefreshToken:
+        """Spends the token of a session for the one that follows; of two at once one succeeds.
+
+        Raises:
+            ReusedError: It has been spent since.
+        """
+        pk, sk = f"USER#{token.user}", f"SESSION#{token.id}"
         following = token.next(token_bytes(RefreshToken.FRESH))
-        session.last_used_at, session.address, session.user_agent = now, client.address, client.user_agent
         changes = {
             "refresh": following.digest,
             "last_used_at": now,
             "address": client.address,
             "user_agent": client.user_agent,
-            "expires_at": session.expires_at // 1000,
+            "expires_at": now // 1000 + REFRESH_LIFETIME,
         }
         condition = "#refresh = :spent AND #ended_at = :not_ended AND #epoch = :same"
         values = {"spent": token.digest, "not_ended": 0, "same": session.epoch}
@@ -160,7 +169,7 @@ class Grants:
             stored = self._table.get(pk, sk, consistent=True) or {}
             if stored.get("refresh") != following.digest:  # else we wrote it ourselves, and the answer was lost
                 raise ReusedError(session) from error
-        return session, following
+        return following
 
     def recognise(self, token: RefreshToken) -> Session | None:
         """The session of a refresh token, good or spent; None for one that was made up."""

@@ -1,16 +1,16 @@
 """Access tokens: JWTs (RFC 9068), ES256, signed by KMS and verified in process."""
 
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Final
+from typing import Final, Literal
 
-import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
-from jwt.algorithms import ECAlgorithm
-from jwt.types import Options
-from jwt.utils import base64url_encode, der_to_raw_signature
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from cryptopulse.errors import UnauthenticatedError
 
@@ -23,12 +23,20 @@ LONGEST: Final = 2_048
 """Characters of an access token; ours have some 550."""
 # The last character of 64 bytes in base64 has four bits to spare: only one way of writing a signature is taken.
 _JWT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]")
-_TYPE: Final = "at+jwt"
-# PyJWT would ask the clock itself.
-_TIMELESS: Final[Options] = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+_ES256: Final = ECDSA(SHA256())
+_HALF: Final = 32
+"""Bytes of a coordinate, and of each half of a signature."""
 
 
-class Claims(msgspec.Struct, kw_only=True):
+class Header(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What an access token is signed with: nothing else is ever taken, so that a token cannot choose."""
+
+    alg: Literal["ES256"]
+    kid: str
+    typ: Literal["at+jwt"]
+
+
+class Claims(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What an access token says (RFC 9068); times in Unix seconds. `sid` is the session it was issued to."""
 
     iss: str
@@ -42,6 +50,10 @@ class Claims(msgspec.Struct, kw_only=True):
     nbf: int = 0
 
 
+_header = msgspec.json.Decoder(Header)
+_claims = msgspec.json.Decoder(Claims)
+
+
 def sign(claims: Claims, kid: str, signature: Callable[[bytes], bytes]) -> str:
     """An access token.
 
@@ -50,10 +62,10 @@ def sign(claims: Claims, kid: str, signature: Callable[[bytes], bytes]) -> str:
         kid: Thumbprint of the key.
         signature: Signs a message with that key by ECDSA on P-256 with SHA-256, in DER.
     """
-    header = {"alg": "ES256", "kid": kid, "typ": _TYPE}
-    message = b".".join(base64url_encode(msgspec.json.encode(part)) for part in (header, claims))
-    raw = der_to_raw_signature(signature(message), SECP256R1())
-    return b".".join((message, base64url_encode(raw))).decode()
+    header = Header(alg="ES256", kid=kid, typ="at+jwt")
+    message = f"{_text(msgspec.json.encode(header))}.{_text(msgspec.json.encode(claims))}"
+    r, s = decode_dss_signature(signature(message.encode()))
+    return f"{message}.{_text(r.to_bytes(_HALF) + s.to_bytes(_HALF))}"
 
 
 def verify(token: str, keys: Callable[[], Mapping[str, EllipticCurvePublicKey]], issuer: str, now: int) -> Claims:
@@ -70,14 +82,17 @@ def verify(token: str, keys: Callable[[], Mapping[str, EllipticCurvePublicKey]],
     """
     if len(token) > LONGEST or not _JWT.fullmatch(token):
         raise UnauthenticatedError("The access token is malformed.", is_presented=True)
+    message, _, signature = token.rpartition(".")
+    header, _, payload = message.partition(".")
     try:
-        header = jwt.get_unverified_header(token)
-        key = keys().get(header.get("kid", ""))
-        if key is None or header.get("typ") != _TYPE:
-            raise jwt.InvalidKeyError
-        decoded = jwt.decode(token, key, ["ES256"], _TIMELESS, audience=AUDIENCE, issuer=issuer)
-        claims = msgspec.convert(decoded, Claims)
-    except (jwt.InvalidTokenError, jwt.InvalidKeyError, msgspec.ValidationError, RecursionError) as error:
+        key = keys()[_header.decode(_bytes(header)).kid]
+        raw = _bytes(signature)
+        der = encode_dss_signature(int.from_bytes(raw[:_HALF]), int.from_bytes(raw[_HALF:]))
+        key.verify(der, message.encode(), _ES256)
+        claims = _claims.decode(_bytes(payload))
+        if (claims.aud, claims.iss) != (AUDIENCE, issuer):
+            raise KeyError
+    except (KeyError, InvalidSignature, ValueError, msgspec.DecodeError, RecursionError) as error:
         raise UnauthenticatedError("The access token is not one of ours.", is_presented=True) from error
     if claims.exp * 1000 <= now:
         raise UnauthenticatedError("The access token has expired.", is_presented=True)
@@ -106,7 +121,20 @@ class JwkSet(msgspec.Struct):
 
 def jwk(key: EllipticCurvePublicKey) -> Jwk:
     """A public key's JWK."""
-    own = ECAlgorithm.to_jwk(key, as_dict=True)
-    required = {name: own[name] for name in ("crv", "kty", "x", "y")}
+    numbers = key.public_numbers()
+    required = {
+        "kty": "EC",
+        "crv": "P-256",
+        "x": _text(numbers.x.to_bytes(_HALF)),
+        "y": _text(numbers.y.to_bytes(_HALF)),
+    }
     thumbprint = sha256(msgspec.json.encode(required, order="sorted")).digest()
-    return Jwk(**required, kid=base64url_encode(thumbprint).decode(), use="sig", alg="ES256")
+    return Jwk(**required, kid=_text(thumbprint), use="sig", alg="ES256")
+
+
+def _text(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))

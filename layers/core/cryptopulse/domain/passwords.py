@@ -108,7 +108,7 @@ class CommonPasswords:
 
     What counts is a list of entries and the user's own names. A password is common when, whatever its case, it is
 
-    - an entry, or an entry over and over (`passwordpassword`, the last one possibly cut off),
+    - an entry, or an entry over and over (`passwordpassword`, the last one possibly cut off) in up to 32 characters,
     - with up to ten digits and signs round it (`!Password2026`; a number only with signs round it, for with digits it
       would be any number),
     - with digits or signs in place of letters (`p4$$w0rd`),
@@ -122,6 +122,7 @@ class CommonPasswords:
 
     PADDING: ClassVar[int] = 10
     SHORTEST: ClassVar[int] = 4
+    REPEATED: ClassVar[int] = 32
 
     def __init__(self, text: str) -> None:
         self._entries = frozenset(_skeleton(line) for line in text.splitlines() if not line.startswith("# "))
@@ -168,5 +169,6 @@ def _cores(plain: str) -> Iterator[str]:
 
 def _repeats(core: str, known: frozenset[str]) -> bool:
     """Whether it is a known one, over and over."""
-    sizes = range(CommonPasswords.SHORTEST, len(core) + 1)
+    shortest = CommonPasswords.SHORTEST if len(core) <= CommonPasswords.REPEATED else len(core)
+    sizes = range(shortest, len(core) + 1)
     return any(core.startswith(core[size:]) and core[:size] in known for size in sizes)
