@@ -46,8 +46,8 @@ LEAST = {"verify_ratio": 3.0, "sign_in_ratio": 4.0}
 MOST = {"enumeration_ratio": 1.05}
 """What is promised. Medians less than 5 % apart are not told apart: this measures no finer, let alone a stranger."""
 type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
-type Guess = tuple[str, dict[str, Any]]
-"""A path, and what is posted to it."""
+type Guess = tuple[str, str, dict[str, Any] | None]
+"""A method, a path, and what is sent to it."""
 
 PASSWORD = "a heron, two otters and a kite"  # noqa: S105 (of accounts that live as long as this benchmark)
 
@@ -239,22 +239,34 @@ def measured(authorizer: Handler) -> tuple[float, float]:
 
 
 class Auth:
-    """The function `auth`, as clients see it."""
+    """The functions of accounts, as clients see them."""
 
     def __init__(self) -> None:
         from functions.auth import app
+        from functions.users import app as users
 
-        self.app = app
+        self.app, self._users = app, users
+        self.access = ""
+        """The access token to send."""
         self._connections = boto3.resource("dynamodb").Table("Connections")
 
     def post(self, path: str, body: dict[str, Any], status: int) -> tuple[dict[str, Any], float]:
+        """The answer to a POST, and the CPU it took (s)."""
+        return self.request(("POST", path, body), status)
+
+    def request(self, guess: Guess, status: int) -> tuple[dict[str, Any], float]:
         """The answer, and the CPU it took (s); no earlier attempt delays it."""
+        method, path, body = guess
         with self._connections.batch_writer() as batch:
             for item in self._connections.scan()["Items"]:
                 batch.delete_item({"pk": item["pk"], "sk": item["sk"]})
-        event = http_event("POST", path, {"content-type": "application/json"}, body)
+        headers = {"content-type": "application/json"} | (
+            {"authorization": f"Bearer {self.access}"} if self.access else {}
+        )
+        event = http_event(method, path, headers, body)
+        handler = (self._users if path.startswith("/users/") else self.app).handler
         began = time.process_time()
-        answer = self.app.handler(event, context())
+        answer = handler(event, context())
         took = time.process_time() - began
         assert answer["statusCode"] == status, answer
         return json.loads(answer["body"]), took
@@ -301,19 +313,35 @@ def enumeration_ratio(auth: Auth) -> float:
     session = bytes.fromhex(good.user + good.id)
 
     def sign_in(as_: str) -> Guess:
-        return "/auth/login", {"email": as_, "password": "another password altogether"}
+        return "POST", "/auth/login", {"email": as_, "password": "another password altogether"}
 
     def refresh(session: bytes) -> Guess:
         made_up = session + token_bytes(RefreshToken.SIZE - len(session))
-        return "/auth/refresh", {"refresh_token": RefreshToken.PREFIX + urlsafe_b64encode(made_up).decode()}
+        text = RefreshToken.PREFIX + urlsafe_b64encode(made_up).decode()
+        return "POST", "/auth/refresh", {"refresh_token": text}
 
-    return max(
-        apart(auth, lambda: sign_in(email), lambda: sign_in(f"{token_hex(8)}@example.com")),
-        apart(auth, lambda: refresh(session), lambda: refresh(token_bytes(len(session)))),
-    )
+    def end(session: str) -> Guess:
+        return "DELETE", f"/users/me/sessions/{session}", None
+
+    def remove(token: str) -> Guess:
+        return "DELETE", f"/users/me/tokens/{token}", None
+
+    ratios = [
+        apart(auth, lambda: sign_in(email), lambda: sign_in(f"{token_hex(8)}@example.com"), 401),
+        apart(auth, lambda: refresh(session), lambda: refresh(token_bytes(len(session))), 401),
+    ]
+    auth.access = auth.sign_in(email)[0]["access_token"]
+    new = {"name": "bot", "scopes": ["read"]}
+    token = auth.post("/users/me/tokens", new, 201)[0]["id"]
+    auth.access = auth.sign_in(auth.register())[0]["access_token"]  # of somebody else
+    ratios += [
+        apart(auth, lambda: end(good.id), lambda: end(token_hex(16)), 404),
+        apart(auth, lambda: remove(token), lambda: remove(token_hex(16)), 404),
+    ]
+    return max(ratios)
 
 
-def apart(auth: Auth, known: Callable[[], Guess], unknown: Callable[[], Guess]) -> float:
+def apart(auth: Auth, known: Callable[[], Guess], unknown: Callable[[], Guess], status: int) -> float:
     """The longer of two kinds of guesses' median times by the shorter; both are refused in the same words."""
     calls = 0
     call = Client.call
@@ -328,14 +356,13 @@ def apart(auth: Auth, known: Callable[[], Guess], unknown: Callable[[], Guess]) 
     with replaced(Client, call=counted):
         for number in range(GUESSES):
             for guess in (known, unknown) if number % 2 else (unknown, known):
-                path, body = guess()
-                calls = 0
-                refusal, cpu = auth.post(path, body, 401)
+                calls, guessed = 0, guess()
+                refusal, cpu = auth.request(guessed, status)
                 took[guess].append(cpu + STORE * calls)
                 refusals.add(json.dumps(refusal))
     assert len(refusals) == 1, refusals
     times = [median(took[known]), median(took[unknown])]
-    print(f"{path}: known {times[0] * 1e3:.2f} ms, unknown {times[1] * 1e3:.2f} ms")
+    print(f"{guessed[0]} {guessed[1][:20]}: known {times[0] * 1e3:.2f} ms, unknown {times[1] * 1e3:.2f} ms")
     return max(times) / min(times)
 
 
