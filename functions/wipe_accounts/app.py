@@ -11,10 +11,11 @@ from cryptopulse.telemetry import entrypoint, logger
 @entrypoint
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Wipes all that are marked; broken off anywhere, the next run goes on, for a mark goes last."""
-    accounts = wiring.accounts()
+    accounts, connections = wiring.accounts(), wiring.connections()
     wiped = 0
     for user in accounts.ended():
-        items = accounts.wipe(user) + wiring.connections().wipe(user)
+        connections.end(user, wiring.now())  # before what tells whose they are is gone
+        items = accounts.wipe(user) + connections.wipe(user)
         accounts.forget(user)
         logger.info("security", what="wiped an account", user=user, items=items)
         wiped += 1

@@ -9,6 +9,7 @@ from cryptopulse import wiring
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.grants import Client
 from cryptopulse.domain.accounts import API_TOKENS
+from cryptopulse.domain.subscriptions import Connection
 from cryptopulse.domain.times import rfc3339
 from cryptopulse.errors import UnauthenticatedError
 from functions.wipe_accounts import app as wipe_accounts
@@ -358,6 +359,16 @@ def test_an_account_ends_at_once_and_is_wiped_whole(web: Web, ann: Person, aws: 
     assert web.sign_in().status == 200
     wipe_accounts.handler({}, context)
     assert everything_of(aws, bob.id)
+
+
+def test_sockets_that_the_end_missed_are_ended_by_the_wipe(web: Web, ann: Person, context: Any) -> None:
+    account, now = wiring.accounts().require(ann.id), wiring.now()
+    wiring.connections().open(Connection("c=", ADDRESS, now, now, user=ann.id, grant="g"))
+    wiring.accounts().end(account, now)
+    wipe_accounts.handler({}, context)
+    connection = wiring.connections().find("c=", now)
+    assert connection is not None
+    assert connection.is_ended
 
 
 def test_a_wipe_that_is_broken_off_goes_on(
