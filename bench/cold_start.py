@@ -18,6 +18,8 @@ EVENTS = {
     "websocket": "ws_message",
     "process_ticks": "process_ticks",
     "fan_out": "fan_out",
+    "auth": "auth",
+    "users": "users",
 }
 
 FAT = """
