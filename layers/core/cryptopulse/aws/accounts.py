@@ -149,10 +149,7 @@ class Accounts:
 
     def wipe(self, user: str) -> int:
         """Removes all items of a user; returns how many there were."""
-        items = list(self._table.query(f"USER#{user}", consistent=True))
-        for item in items:
-            self._table.delete(item["pk"], item["sk"])
-        return len(items)
+        return self._table.delete_all(f"USER#{user}")
 
     def forget(self, user: str) -> None:
         """Notes that nothing is left of a user."""

@@ -168,10 +168,7 @@ class Connections:
 
     def wipe(self, user: str) -> int:
         """Removes all that names a user's connections, which have ended; returns how many items there were."""
-        items = list(self._table.query(f"USER#{user}", consistent=True))
-        for item in items:
-            self._table.delete(item["pk"], item["sk"])
-        return len(items)
+        return self._table.delete_all(f"USER#{user}")
 
     def _end(self, id_: str, user: str) -> bool:
         try:

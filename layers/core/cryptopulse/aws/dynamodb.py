@@ -170,6 +170,13 @@ class Table:
         answer = self._call("DeleteItem", Key=_key(pk, sk), ReturnValues="ALL_OLD")
         return _item(answer["Attributes"]) if "Attributes" in answer else None
 
+    def delete_all(self, pk: str) -> int:
+        """Removes all items of a partition, one by one; returns how many there were."""
+        items = list(self.query(pk, consistent=True))
+        for item in items:
+            self.delete(pk, item["sk"])
+        return len(items)
+
     def _transacted(self, write: Write | Check | Removal) -> dict[str, Any]:
         match write:
             case Write(item, previous):
