@@ -84,14 +84,14 @@ def sign_in(given: Annotated[SignIn, body(SignIn)], client: From, sent: Sent, no
     key, where = email_key(given.email), network(client.address)
     pair, by_address, by_account = f"sign-in#{key}#{where}", f"sign-in#{where}", f"sign-in#{key}"
     account = wiring.accounts().find(key)
-    wiring.attempts().begin({pair: attempts.SIGN_IN_PAIR, by_address: attempts.SIGN_IN_ADDRESS}, now)
-    counted = [by_address]
+    wiring.attempts().begin({pair: attempts.SIGN_IN_PAIR}, now)
+    counted = {by_address: attempts.SIGN_IN_ADDRESS, by_account: attempts.SIGN_IN_ACCOUNT}
     try:
-        wiring.attempts().begin({by_account: attempts.SIGN_IN_ACCOUNT}, now)
-        counted.append(by_account)
+        wiring.attempts().begin(counted, now)
     except LimitedError:
         if account is None or not _knows(account, where, now):
             raise
+        counted = {}
     if not is_right(account.password if account else None, given.password) or account is None:
         security.log("refused a password", account.id if account else None, client)
         raise UnauthenticatedError(WRONG, is_presented=True)

@@ -250,6 +250,18 @@ def test_nobody_is_kept_out_by_strangers_where_he_is_known(web: Web, monkeypatch
     assert web.sign_in(address=ADDRESS).status == 200
 
 
+def test_a_neighbour_behind_the_same_address_keeps_nobody_out_who_is_known_there(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "SIGN_IN_ADDRESS", attempts.SIGN_IN_ADDRESS._replace(free=4))
+    web.register()
+    assert web.sign_in().status == 200
+    for number in range(5):
+        web.sign_in(f"user{number}@example.com")
+    assert web.sign_in("bob@example.com").status == 429
+    assert web.sign_in().status == 200
+
+
 def test_a_hash_with_other_parameters_is_made_anew_at_sign_in(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(passwords, "_HASHER", cheap())

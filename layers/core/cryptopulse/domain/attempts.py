@@ -44,8 +44,8 @@ class Rule(NamedTuple):
 
 SIGN_IN_PAIR: Final = Rule(5, SECOND, 15 * MINUTE, HOUR)
 """Sign-ins to one account from one address."""
-SIGN_IN_ADDRESS: Final = Rule(30, SECOND, 15 * MINUTE, HOUR)
-"""Sign-ins from one address."""
+SIGN_IN_ADDRESS: Final = Rule(100, SECOND, MINUTE, HOUR)
+"""Sign-ins from one address, which many may share, to accounts whose users are not known there."""
 SIGN_IN_ACCOUNT: Final = Rule(100, SECOND, MINUTE, HOUR)
 """Sign-ins to one account from addresses that its user is not known from: many strangers together."""
 REGISTRATION: Final = Rule(60, SECOND, MINUTE, HOUR)
