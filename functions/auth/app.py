@@ -45,7 +45,7 @@ def register(
 ) -> Created[Profile]:
     """Makes an account.
 
-    After 60 an hour an address waits longer and longer. Nothing is sent: an e-mail is not verified, and a lost password
+    After 200 an hour an address waits longer and longer. Nothing is sent: an e-mail is not verified, and a lost password
     cannot be reset.
     """
     security.refuse_common(new.password, new.email, "password")

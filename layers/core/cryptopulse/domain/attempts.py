@@ -48,7 +48,7 @@ SIGN_IN_ADDRESS: Final = Rule(100, SECOND, MINUTE, HOUR)
 """Sign-ins from one address, which many may share, to accounts whose users are not known there."""
 SIGN_IN_ACCOUNT: Final = Rule(100, SECOND, MINUTE, HOUR)
 """Sign-ins to one account from addresses that its user is not known from: many strangers together."""
-REGISTRATION: Final = Rule(60, SECOND, MINUTE, HOUR)
+REGISTRATION: Final = Rule(200, SECOND, MINUTE, HOUR)
 """Registrations from one address."""
 PASSWORD: Final = Rule(5, SECOND, 15 * MINUTE, HOUR)
 """A signed-in user's tries at the current password."""
