@@ -10,7 +10,7 @@ READY := .venv/ready-$(shell cat requirements/dev.txt | cksum | cut -d ' ' -f 1)
 $(shell .venv/bin/python -c '' 2>/dev/null || rm -f .venv/ready-*)
 VERSION = $(shell git describe --always --dirty --tags 2>/dev/null || echo unversioned)
 
-.PHONY: help env run test check openapi format bench smoke backfill build build-aws build-host deploy lock clean reset
+.PHONY: help env run test fuzz check openapi format bench smoke backfill build build-aws build-host deploy lock clean reset
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ backfill: $(READY) ## History from the exchanges  (ASSETS=BTC,ETH DAYS=30)
 
 test: check ## All checks and tests
 	@python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+fuzz: $(READY) ## Random requests against the OpenAPI document  (COUNT=10000 SEED=1)
+	@FUZZ_COUNT=$(or $(COUNT),10000) FUZZ_SEED=$(or $(SEED),1) python -m pytest -q tests/functional/security/test_fuzz.py
 
 check: $(READY) ## Format, lint, types, import contracts, templates
 	ruff format --check .
@@ -61,8 +64,8 @@ build-aws build-host: build-%: $(READY)
 	PLATFORM=$(PLATFORM) PYTHON=python sam build --build-dir .aws-sam/$*
 	python -m compileall -q --invalidation-mode unchecked-hash .aws-sam/$*
 
-deploy: build ## To AWS, with your credentials
-	sam deploy --config-file "$(CURDIR)/samconfig.toml" --parameter-overrides Version=$(VERSION)
+deploy: build ## To AWS, with your credentials  (PARAMETERS="WebOrigins=https://…")
+	sam deploy --config-file "$(CURDIR)/samconfig.toml" --parameter-overrides Version=$(VERSION) $(PARAMETERS)
 
 lock: $(READY) ## Newest versions into the requirements files
 	cd layers/dependencies && $(LOCK) requirements.in

@@ -35,7 +35,8 @@ new pair. Programs use API tokens (`POST /users/me/tokens`) with the scopes `rea
 alerts) and `admin` (the account); a session has all three. Both kinds go into `Authorization: Bearer …`; market reads
 need neither.
 
-Every user, and every address that shows no good token, has a number of requests a minute: `RateLimit-Limit`,
+Every user on routes that need a token, and every address on all others or without a good one, has a number of requests
+a minute: `RateLimit-Limit`,
 `RateLimit-Remaining` and `RateLimit-Reset` (seconds) tell how many are left, on answers that no cache may keep; one too
 many is 429 with `Retry-After` in seconds. Sign-in, registration and asking for a password also make who fails often
 wait.
@@ -44,8 +45,8 @@ POSTs that take `Idempotency-Key` may be repeated with it for 24 hours: the same
 another body 422. An answer that shows a secret once is not kept: its repeat is 409.
 
 Nothing is clamped or ignored silently: a parameter or field out of range, unknown or malformed is 422 and named in
-`errors`. Every GET answers HEAD too; market reads carry a strong `ETag` and `Cache-Control`, and `If-None-Match` gives
-304. Every answer carries `X-Request-Id`."""
+`errors`. Every GET answers HEAD too; market reads carry a strong `ETag` and `Cache-Control`, and 304 is the answer to
+an `If-None-Match` that still holds. Every answer carries `X-Request-Id`."""
 FILES = {"/docs": {"text/html": {}}, "/openapi.json": {"application/json": {"schema": {"type": "object"}}}}
 """What the routes that serve files answer."""
 SECURITY = {

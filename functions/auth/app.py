@@ -12,6 +12,7 @@ from cryptopulse.api import callers, cookies, security
 from cryptopulse.api.addresses import network
 from cryptopulse.api.app import Answer, Api, Created, Empty, public, scoped
 from cryptopulse.api.deps import From, IdempotencyKey, Now, Sent, Who, body
+from cryptopulse.aws.accounts import NOBODY
 from cryptopulse.aws.grants import ReusedError
 from cryptopulse.aws.tickets import LIFETIME
 from cryptopulse.domain import access_tokens, attempts
@@ -45,11 +46,12 @@ def register(
 ) -> Created[Profile]:
     """Makes an account.
 
-    After 200 an hour an address waits longer and longer. Nothing is sent: an e-mail is not verified, and a lost password
-    cannot be reset.
+    After 200 an hour an address waits longer and longer. Nothing is sent: an e-mail is not verified, and a lost
+    password cannot be reset.
     """
     security.refuse_common(new.password, new.email, "password")
-    wiring.attempts().begin({f"register#{network(client.address)}": attempts.REGISTRATION}, now)
+    where = network(client.address)
+    security.begin({f"register#{where}": attempts.REGISTRATION}, now, None, client)
     account = Account(
         id=token_hex(16),
         email=str(new.email),
@@ -65,6 +67,7 @@ def register(
         first = wiring.accounts().find(account.email_key)
         if not (first and key and first.created_with == account.created_with and now - first.created_at < REPEATABLE):
             raise
+        security.begin({f"sign-in#{account.email_key}#{where}": attempts.SIGN_IN_PAIR}, now, first.id, client)
         if first.display_name != account.display_name or not is_right(first.password, new.password):
             raise InvalidError("Idempotency-Key", "Was used for another request") from None
         account = first
@@ -78,24 +81,29 @@ def register(
 def sign_in(given: Annotated[SignIn, body(SignIn)], client: From, sent: Sent, now: Now) -> Answer[TokenPair]:
     """Opens a session.
 
-    After five failures from an address an account asks it to wait longer and longer, up to 15 minutes; other addresses
-    are not affected. With `cookie` the refresh token is put into a cookie and left out of the answer.
+    After five failures at an account from an address that address waits longer and longer there, up to 15 minutes;
+    other addresses are not affected. With `cookie` the refresh token is put into a cookie and left out of the answer.
     """
     key, where = email_key(given.email), network(client.address)
     pair, by_address, by_account = f"sign-in#{key}#{where}", f"sign-in#{where}", f"sign-in#{key}"
     account = wiring.accounts().find(key)
-    wiring.attempts().begin({pair: attempts.SIGN_IN_PAIR}, now)
     counted = {by_address: attempts.SIGN_IN_ADDRESS, by_account: attempts.SIGN_IN_ACCOUNT}
     try:
-        wiring.attempts().begin(counted, now)
-    except LimitedError:
-        if account is None or not _knows(account, where, now):
-            raise
-        counted = {}
+        wiring.attempts().begin({pair: attempts.SIGN_IN_PAIR, **counted}, now)
+    except LimitedError as limited:
+        is_known = _knows(account, where, now)
+        rule = attempts.SIGN_IN_KNOWN if is_known else attempts.SIGN_IN_STRANGER
+        counted = {} if is_known else {by_address: attempts.SIGN_IN_ADDRESS}
+        try:
+            wiring.attempts().begin({pair: rule, **counted}, now)
+        except LimitedError as too:
+            security.log("made to wait", account.id if account else None, client)
+            raise min(limited, too, key=lambda error: error.retry_after) from None
     if not is_right(account.password if account else None, given.password) or account is None:
         security.log("refused a password", account.id if account else None, client)
         raise UnauthenticatedError(WRONG, is_presented=True)
     wiring.attempts().succeed(pair, counted)
+    security.begin({f"signed-in#{account.id}": attempts.SIGNED_IN}, now, account.id, client)
     if is_outdated(account.password):
         wiring.accounts().rehash(account, hash_(given.password))
     session, token = wiring.grants().open_session(account, client, now)
@@ -105,9 +113,10 @@ def sign_in(given: Annotated[SignIn, body(SignIn)], client: From, sent: Sent, no
     return _pair(_access_token(session), token, sent, in_cookie=given.cookie)
 
 
-def _knows(account: Account, where: str, now: int) -> bool:
-    """Whether a user is signed in from this network: a stranger's guesses elsewhere do not keep him out."""
-    return any(network(each.address) == where for each in wiring.grants().sessions(account.id, account.epoch, now))
+def _knows(account: Account | None, where: str, now: int) -> bool:
+    """Whether a user is signed in from this network; where there is no account it takes as long."""
+    user, epoch = (account.id, account.epoch) if account else (NOBODY, 0)
+    return any(network(each.address) == where for each in wiring.grants().sessions(user, epoch, now))
 
 
 @api.post("/auth/refresh", tags=["Accounts"], responses=PRESENTED, security=COOKIE)
@@ -127,8 +136,8 @@ def refresh(
         access = _access_token(session)  # first: where it fails, nothing is spent
         following = wiring.grants().spend(session, token, client, now)
     except ReusedError as error:
-        security.end_session(error.session.user, error.session.id, now)
         security.log("refused a spent refresh token", error.session.user, client, session=error.session.id)
+        security.end_session(error.session.user, error.session.id, now)
         raise
     return _pair(access, following, sent, in_cookie=given is None)
 

@@ -1,6 +1,6 @@
 """A user's own account: profile, password, preferences, sessions, API tokens, and its end."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from msgspec import UNSET
@@ -23,13 +23,16 @@ from cryptopulse.domain.users import (
     Export,
     NewApiToken,
     NewApiTokenView,
+    NewPreferences,
     PasswordChange,
     Profile,
     ProfileChange,
     SessionView,
 )
-from cryptopulse.errors import DeniedError, InvalidError
+from cryptopulse.errors import ConflictError, DeniedError, InvalidError, NotFoundError
 from cryptopulse.telemetry import entrypoint
+
+RACED: Final[Any] = {409: {"description": "The account was changed by another request at the same moment"}}
 
 api = Api(lambda event: callers.authenticate(event, live=True))
 
@@ -52,11 +55,13 @@ def change_profile(
             raise DeniedError("Only a session may change the e-mail: sign in.", scope="session")
         if given.current_password is UNSET:
             raise InvalidError("current_password", "Is needed to change the e-mail")
-        wiring.attempts().begin({f"register#{network(client.address)}": attempts.REGISTRATION}, now)
-        _confirm(caller, given.current_password, client, now)
+        security.begin({f"register#{network(client.address)}": attempts.REGISTRATION}, now, caller.user, client)
+        confirmed = _confirm(caller, given.current_password, client, now)
 
     def change(account: Account) -> None:
         if email is not UNSET:
+            if account.epoch != confirmed.epoch:
+                raise ConflictError("The password was changed at the same moment; try again.")
             account.email, account.email_key = str(email), email.key
         if given.display_name is not UNSET:
             account.display_name = None if given.display_name is None else str(given.display_name)
@@ -67,7 +72,7 @@ def change_profile(
     return Answer(Profile.of(account))
 
 
-@api.delete("/users/me", tags=["Accounts"])
+@api.delete("/users/me", tags=["Accounts"], responses=RACED)
 @scoped("session")
 def end_account(given: Annotated[Deletion, body(Deletion)], caller: Who, client: From, now: Now) -> Empty:
     """Ends the account: at once nothing lets its user in; within the hour its data is wiped.
@@ -81,7 +86,7 @@ def end_account(given: Annotated[Deletion, body(Deletion)], caller: Who, client:
     return Empty()
 
 
-@api.post("/users/me/password", tags=["Accounts"])
+@api.post("/users/me/password", tags=["Accounts"], responses=RACED)
 @scoped("session")
 def change_password(
     given: Annotated[PasswordChange, body(PasswordChange)], caller: Who, client: From, now: Now
@@ -90,7 +95,8 @@ def change_password(
     account = _confirm(caller, given.current_password, client, now)
     security.refuse_common(given.new_password, account.email, "new_password")
     wiring.accounts().change_password(account, hash_(given.new_password), caller.grant)
-    security.close_sockets(account.id, now, but=caller.grant)
+    kept = {caller.grant, *(token.id for token in wiring.grants().tokens(account.id, now))}
+    security.close_sockets(account.id, now, but=kept)
     security.log("changed the password", account.id, client)
     return Empty()
 
@@ -101,9 +107,9 @@ def read_preferences(caller: Who) -> Answer[Preferences]:
     return Answer(wiring.accounts().require(caller.user).preferences)
 
 
-@api.put("/users/me/preferences", tags=["Accounts"])
+@api.put("/users/me/preferences", tags=["Accounts"], responses=RACED)
 @scoped("admin")
-def change_preferences(given: Annotated[Preferences, body(Preferences)], caller: Who) -> Answer[Preferences]:
+def change_preferences(given: Annotated[NewPreferences, body(NewPreferences)], caller: Who) -> Answer[Preferences]:
     """Replaces the preferences; what is left out goes back to its default."""
 
     def change(account: Account) -> None:
@@ -140,7 +146,8 @@ def list_sessions(query: Annotated[Paged, parameters(Paged)], caller: Who, now: 
 @scoped("admin")
 def end_session(session_id: str, caller: Who, client: From, now: Now) -> Empty:
     """Ends a session and its WebSockets; its access token is good until it expires, but not for the account."""
-    security.end_session(caller.user, session_id, now)
+    if not security.end_session(caller.user, session_id, now):
+        raise NotFoundError("There is no such session.")
     security.log("ended a session", caller.user, client, session=session_id)
     return Empty()
 
@@ -178,7 +185,7 @@ def remove_token(token_id: str, caller: Who, client: From, now: Now) -> Empty:
 def _confirm(caller: Caller, password: EnteredPassword, client: Client, now: int) -> Account:
     """The caller's account, where this is its password."""
     account, key = wiring.accounts().require(caller.user), f"password#{caller.user}"
-    wiring.attempts().begin({key: attempts.PASSWORD}, now)
+    security.begin({key: attempts.PASSWORD}, now, caller.user, client)
     if not is_right(account.password, password):
         security.log("refused a password", caller.user, client)
         raise InvalidError("current_password", "Is not the account's password")

@@ -32,6 +32,10 @@ class System:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def output(self) -> str:
         return (self.home / "run.log").read_text()
 

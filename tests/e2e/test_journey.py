@@ -2,11 +2,17 @@
 
 import json
 import time
+from collections.abc import Iterator
+from typing import Any
 
+import boto3
 import httpx
 import pytest
 
+from local.cloud import Cloud
 from local.endpoints import Endpoints
+from local.journeys.accounts import User
+from local.journeys.answers import call
 from local.processes import Processes
 from local.smoke import journey
 from tests.e2e.conftest import System
@@ -28,14 +34,39 @@ def newest_time(endpoints: Endpoints) -> str:
     return newest
 
 
+@pytest.fixture
+def client(running: Endpoints) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=running.http, timeout=30) as client:
+        yield client
+
+
 def test_the_users_journey(running: Endpoints) -> None:
-    assert len(list(journey(running))) == 18
+    assert len(list(journey(running))) == 36
 
 
-def test_restarted_with_the_state_of_two_days_ago_it_is_up_in_30_s_and_prices_go_on(
-    running: Endpoints, system: System
+def test_the_wipe_leaves_nothing_of_an_ended_account_and_all_of_another(client: httpx.Client, system: System) -> None:
+    ended, other = User(client), User(client)
+    ended_id, other_id = ended.register()["id"], other.register()["id"]
+    token = ended.sign_in()["access_token"]
+    other.sign_in()
+    cloud = Cloud(system.home, system.origin, Processes(system.home))
+    table = cloud.outputs()["AccountsTable"]
+    assert len(items_naming(ended_id, table, system.origin)) == 3  # the account, the e-mail, the session
+    others = items_naming(other_id, table, system.origin)
+    assert len(others) == 3
+
+    ended.end(token)
+    cloud.invoke("WipeAccounts")
+    assert items_naming(ended_id, table, system.origin) == []
+    assert items_naming(other_id, table, system.origin) == others
+
+
+def test_restarted_with_the_state_of_two_days_ago_it_is_up_in_30_s_and_prices_and_sessions_go_on(
+    running: Endpoints, client: httpx.Client, system: System
 ) -> None:
     days, last = closed_days(running), newest_time(running)
+    user = User(client)
+    profile, pair = user.register(), user.sign_in()
     assert system.stop() == 0, system.output
     age(system, 2 * DAY_S)
 
@@ -44,6 +75,8 @@ def test_restarted_with_the_state_of_two_days_ago_it_is_up_in_30_s_and_prices_go
     assert time.monotonic() - began < 30, system.output
     assert "Deploying" not in system.output
     assert closed_days(restarted) == days
+    assert call(client, "GET", "/users/me", 200, token=pair["access_token"]).json() == profile
+    call(client, "POST", "/auth/refresh", 200, {"refresh_token": pair["refresh_token"]})
 
     deadline = time.monotonic() + 120  # a minute already polled is not polled again
     while newest_time(restarted) <= last:
@@ -67,6 +100,19 @@ def test_a_second_run_on_the_same_data_is_refused(running: Endpoints, system: Sy
         second.start()
     assert httpx.get(running.health, timeout=30).status_code == 200
     assert Processes(second.home).stop_orphans() == []
+
+
+def items_naming(user: str, table: str, origin: str) -> list[dict[str, Any]]:
+    """The items of a table that hold a user's id anywhere, by their sort keys."""
+    tables = boto3.client(
+        "dynamodb",
+        endpoint_url=origin,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    items = [item for page in tables.get_paginator("scan").paginate(TableName=table) for item in page["Items"]]
+    return sorted((item for item in items if user in str(item)), key=lambda item: item["sk"]["S"])
 
 
 def age(system: System, seconds: int) -> None:

@@ -240,14 +240,32 @@ def test_after_five_failures_an_address_waits_for_that_account_and_only_that_add
     assert web.sign_in(password="wrong password, quite").status == 401  # the account's five are free again
 
 
-def test_nobody_is_kept_out_by_strangers_where_he_is_known(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strangers_together_keep_nobody_out(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "SIGN_IN_ACCOUNT", attempts.SIGN_IN_ACCOUNT._replace(free=4))
     web.register()
-    assert web.sign_in().status == 200
     for number in range(5):
-        web.sign_in(password="wrong password, quite", address=f"198.51.100.{number}")
-    assert web.sign_in(address="192.0.2.1").status == 429
-    assert web.sign_in(address=ADDRESS).status == 200
+        assert web.sign_in(password="wrong password, quite", address=f"198.51.100.{number}").status == 401
+    assert web.sign_in(password="wrong password, quite", address="198.51.100.4").status == 429
+    assert web.sign_in(password="wrong password, quite", address="192.0.2.1").status == 401
+    again = web.sign_in(password="wrong password, quite", address="192.0.2.1")
+    assert (again.status, again.headers["Retry-After"]) == (429, "1")  # then all may try at the account again
+    assert web.sign_in(address="192.0.2.2").status == 200
+    assert web.sign_in(address="192.0.2.2").status == 200
+
+
+def test_where_he_is_signed_in_nobody_waits_for_longer_than_a_minute(
+    web: Web, clock: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "SIGN_IN_PAIR", attempts.SIGN_IN_PAIR._replace(first=900_000))
+    web.register()
+    for _ in range(6):
+        web.sign_in(password="wrong password, quite")
+    assert web.sign_in().headers["Retry-After"] == "900"
+    clock(900_000)
+    assert web.sign_in().status == 200
+    for _ in range(6):
+        web.sign_in(password="wrong password, quite")
+    assert int(web.sign_in().headers["Retry-After"]) <= 60
 
 
 def test_a_neighbour_behind_the_same_address_keeps_nobody_out_who_is_known_there(
@@ -260,6 +278,21 @@ def test_a_neighbour_behind_the_same_address_keeps_nobody_out_who_is_known_there
         web.sign_in(f"user{number}@example.com")
     assert web.sign_in("bob@example.com").status == 429
     assert web.sign_in().status == 200
+
+
+def test_a_user_who_signs_in_very_often_waits(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "SIGNED_IN", attempts.SIGNED_IN._replace(free=2))
+    web.register()
+    assert [web.sign_in().status for _ in range(3)] == [200, 200, 429]
+
+
+def test_an_idempotency_key_does_not_help_to_guess(web: Web) -> None:
+    key = {"idempotency-key": "known"}
+    body = {"email": EMAIL, "password": PASSWORD}
+    assert web("POST", "/auth/register", body, headers=key).status == 201
+    guess = body | {"password": "wrong password, quite"}
+    statuses = [web("POST", "/auth/register", guess, headers=key).status for _ in range(6)]
+    assert statuses == [422] * 5 + [429]
 
 
 def test_a_hash_with_other_parameters_is_made_anew_at_sign_in(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:

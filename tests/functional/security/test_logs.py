@@ -67,6 +67,15 @@ def journey(web: Web) -> list[str]:
     return secrets
 
 
+def test_that_somebody_is_made_to_wait(web: Web, lines: io.StringIO) -> None:
+    id_ = web.register().body["id"]
+    for _ in range(7):
+        web.sign_in(password=WRONG)
+    events = [json.loads(line) for line in lines.getvalue().splitlines()]
+    told = [(event["what"], event["user"]) for event in events if event["message"] == "security"]
+    assert told == [("registered", id_), *[("refused a password", id_)] * 5, *[("made to wait", id_)] * 2]
+
+
 def assert_clean(text: str, secrets: list[str]) -> None:
     assert secrets
     for secret in secrets:

@@ -17,11 +17,10 @@ EDGE_SECRET = "what only the edge knows: ü"
 
 @dataclass
 class Minute:
-    """What was counted for whom, and who has no request left; `known` to have none is who was already told so."""
+    """What was counted for whom, and who has no request left."""
 
     counted: list[str] = field(default_factory=list)
     spent: set[str] = field(default_factory=set)
-    known: set[str] = field(default_factory=set)
     error: CryptoPulseError | None = None
     now: int = NOW
 
@@ -31,10 +30,6 @@ class Minute:
             raise self.error
         self.counted.append(key)
         return self._standing(now, is_allowed=key not in self.spent)
-
-    def exhausted(self, key: str, now: int) -> Standing | None:
-        """As `Limits` does."""
-        return self._standing(now, is_allowed=False) if key in self.known else None
 
     def _standing(self, now: int, *, is_allowed: bool) -> Standing:
         assert now == self.now

@@ -213,13 +213,6 @@ def test_a_users_requests_are_not_their_addresss(ask: Ask, minute: Minute) -> No
     assert ask("GET", "/own", "read")["statusCode"] == 200
 
 
-def test_an_exhausted_address_is_not_asked_who_it_is(ask: Ask, minute: Minute) -> None:
-    minute.known = {ORIGIN}
-    answer = ask("GET", "/own", "read", make(broken))
-    assert (answer["statusCode"], told(answer)) == (429, {"Cache-Control": "no-store", **NONE_LEFT})
-    assert minute.counted == []
-
-
 def test_who_has_to_wait_for_another_reason_is_told_so(ask: Ask) -> None:
     answer = ask("POST", "/open")
     assert (answer["statusCode"], told(answer)) == (429, {"Cache-Control": "no-store", **LEFT, "Retry-After": "7"})

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptopulse.domain import attempts
-from cryptopulse.domain.attempts import HOUR, MINUTE, Past, Rule
+from cryptopulse.domain.attempts import HOUR, Past, Rule
 
 NOW = 1_795_348_800_000
 NEVER = Past(0, 0)
@@ -13,6 +13,9 @@ RULES = [
     attempts.SIGN_IN_PAIR,
     attempts.SIGN_IN_ADDRESS,
     attempts.SIGN_IN_ACCOUNT,
+    attempts.SIGN_IN_STRANGER,
+    attempts.SIGN_IN_KNOWN,
+    attempts.SIGNED_IN,
     attempts.REGISTRATION,
     attempts.PASSWORD,
 ]
@@ -36,12 +39,13 @@ def test_after_five_attempts_delays_double_from_a_second_to_fifteen_minutes(rule
     assert delays(rule, 17) == [1000 * each for each in seconds]
 
 
-@pytest.mark.parametrize(("rule", "free"), [(attempts.SIGN_IN_ACCOUNT, 100), (attempts.REGISTRATION, 200)])
-def test_what_strangers_share_waits_a_minute_at_most(rule: Rule, free: int) -> None:
-    assert delays(rule, free + 8) == [0] * free + [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, MINUTE, MINUTE]
+def test_what_strangers_share_waits_until_as_much_is_forgotten_as_is_tried() -> None:
+    seconds = [1, 2, 4, 8, 16, 32]
+    assert delays(attempts.SIGN_IN_ACCOUNT, 110) == [0] * 100 + [1_000 * each for each in (*seconds, 60, 60, 60, 60)]
+    assert delays(attempts.REGISTRATION, 210) == [0] * 200 + [1_000 * each for each in (*seconds, 32, 32, 32, 32)]
 
 
-def test_thirty_sign_ins_of_an_address_are_free() -> None:
+def test_a_hundred_sign_ins_of_an_address_are_free() -> None:
     assert delays(attempts.SIGN_IN_ADDRESS, 103) == [0] * 100 + [1_000, 2_000, 4_000]
 
 
@@ -49,7 +53,8 @@ def test_thirty_sign_ins_of_an_address_are_free() -> None:
 def test_all_is_forgotten_an_hour_after_the_last_attempt(rule: Rule) -> None:
     past = Past(1_000, NOW)
     assert rule.wait(past, NOW) == rule.longest
-    assert rule.add(past, NOW + HOUR - 1) == Past(1_001, NOW + HOUR - 1)
+    assert rule.add(past, NOW + HOUR - 1) == Past(1_002 - rule.free, NOW + HOUR - 1)
+    assert rule.add(past, NOW + HOUR // 2) == Past(1_001 - rule.free // 2, NOW + HOUR // 2)
     assert rule.wait(past, NOW + HOUR) <= 0
     assert rule.add(past, NOW + HOUR) == Past(1, NOW + HOUR)
 
@@ -72,6 +77,14 @@ def test_a_wait_ends_when_it_says(rule: Rule, count: int, passed: int) -> None:
 def test_an_attempt_never_shortens_the_next_delay(rule: Rule, count: int) -> None:
     past = Past(count, NOW)
     assert rule.wait(rule.add(past, NOW), NOW) >= rule.wait(past, NOW)
+
+
+def test_a_busy_address_may_go_on_at_the_pace_of_what_is_free() -> None:
+    past, now = NEVER, NOW
+    for _ in range(1_000):
+        assert attempts.REGISTRATION.wait(past, now) <= 0
+        past = attempts.REGISTRATION.add(past, now)
+        now += HOUR // attempts.REGISTRATION.free
 
 
 def test_a_clock_that_is_behind_does_not_move_the_last_attempt_back() -> None:

@@ -186,14 +186,13 @@ def test_a_standing_tells_what_is_left_as_far_as_known() -> None:
 def test_what_lies_beyond_the_limit_is_not_granted() -> None:
     window = Window(START)
     window.grant(10, 605, LIMIT)
-    assert (window.left, window.is_short(LIMIT), window.is_exhausted(LIMIT)) == (5, False, False)
+    assert (window.left, window.is_short(LIMIT)) == (5, False)
     for remaining in (4, 3, 2, 1, 0):
         assert window.take(LIMIT, START + 1) == Standing(LIMIT, remaining, 60, is_allowed=True)
-    assert window.is_exhausted(LIMIT)
     assert window.take(LIMIT, START + 1) == Standing(LIMIT, 0, 60, is_allowed=False)
     late = Window(START)
     late.grant(10, 700, LIMIT)
-    assert (late.left, late.is_exhausted(LIMIT)) == (0, True)
+    assert (late.left, late.is_short(LIMIT)) == (0, False)
 
 
 def test_a_window_remembers_the_one_before_only() -> None:

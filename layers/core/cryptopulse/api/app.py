@@ -274,13 +274,10 @@ class Api(APIGatewayHttpResolver):
 
     def _admit(self, need: Scope, guard: Guard) -> None:
         request, now = self.current_event, wiring.now()
-        origin = _origin(request)
-        if exhausted := wiring.limits().exhausted(origin, now):  # then even good credentials are not looked at
-            self._stand(exhausted)
         try:
             request.caller = guard(request)
         except UnauthenticatedError:
-            self._count(origin, now)
+            self._count(_origin(request), now)
             raise
         self._count(f"user#{request.caller.user}", now)
         if not request.caller.may(need):

@@ -1,9 +1,12 @@
 """What the functions that keep accounts have in common: what ends with a session, and the log of security events."""
 
+from collections.abc import Collection, Mapping
+
 from cryptopulse import wiring
 from cryptopulse.aws.grants import Client
+from cryptopulse.domain.attempts import Rule
 from cryptopulse.domain.passwords import is_common
-from cryptopulse.errors import InvalidError
+from cryptopulse.errors import InvalidError, LimitedError
 from cryptopulse.telemetry import logger
 
 
@@ -17,18 +20,29 @@ def refuse_common(password: str, email: str, field: str) -> None:
         raise InvalidError(field, "Is one that many have, or that is easily guessed")
 
 
-def end_session(user: str, session: str, now: int) -> None:
-    """Ends a session (Unix ms: now) and closes its WebSockets.
+def begin(rules: Mapping[str, Rule], now: int, user: str | None, client: Client) -> None:
+    """Counts an attempt under these keys (Unix ms: now).
 
     Raises:
-        NotFoundError: There is none of this id.
+        LimitedError: It comes too early.
     """
-    wiring.grants().end_session(user, session, now)
-    close_sockets(user, now, grant=session)
+    try:
+        wiring.attempts().begin(rules, now)
+    except LimitedError:
+        log("made to wait", user, client)
+        raise
 
 
-def close_sockets(user: str, now: int, *, grant: str | None = None, but: str | None = None) -> None:
-    """Has the WebSockets closed that a user opened: all, those of one grant, or all but those of one."""
+def end_session(user: str, session: str, now: int) -> bool:
+    """Ends a session (Unix ms: now) and closes its WebSockets; returns whether there is one of this id."""
+    is_there = wiring.grants().end_session(user, session, now)
+    if is_there:
+        close_sockets(user, now, grant=session)
+    return is_there
+
+
+def close_sockets(user: str, now: int, *, grant: str | None = None, but: Collection[str] = ()) -> None:
+    """Has the WebSockets closed that a user opened: all, those of one grant, or all but those of some."""
     shards = wiring.connections().end(user, now, grant=grant, but=but)
     wiring.doorbells().ring({}, sorted(shards))
 

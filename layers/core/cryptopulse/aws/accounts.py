@@ -3,7 +3,7 @@
 | pk             | sk             | holds                                                                  |
 | -------------- | -------------- | ---------------------------------------------------------------------- |
 | `USER#<id>`    | `ACCOUNT`      | the account; where it is gone, all that is still there of it is void   |
-| `USER#<id>`    | `SESSION#<id>` | a session; for a day after its end, so that ending it again finds it   |
+| `USER#<id>`    | `SESSION#<id>` | a session; for an hour after its end: ending it again finds it         |
 | `USER#<id>`    | `TOKEN#<id>`   | an API token                                                           |
 | `USER#<id>`    | `ONCE#<hash>`  | an Idempotency-Key that was used, and for what                         |
 | `EMAIL#<hash>` | `EMAIL`        | whose an e-mail address is                                             |
@@ -87,9 +87,8 @@ class Accounts:
             try:
                 self._table.transact(writes)
             except ConditionError as error:
-                if account.email_key != old_key and self._table.get(
-                    f"EMAIL#{account.email_key}", "EMAIL", consistent=True
-                ):
+                owner = self._table.get(f"EMAIL#{account.email_key}", "EMAIL", consistent=True)
+                if account.email_key != old_key and owner and owner["user"] != user:
                     raise ConflictError(_TAKEN) from error
             else:
                 return account

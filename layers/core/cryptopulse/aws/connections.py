@@ -14,7 +14,7 @@ A user's item is written before the connection's own, and removed after it. So w
 its connections finds each that did not look for the session afterwards.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -140,8 +140,8 @@ class Connections:
 
     # --- a user's connections ---
 
-    def end(self, user: str, now: int, *, grant: str | None = None, but: str | None = None) -> set[int]:
-        """Marks connections of a user as ended: all, those of one grant, or all but those of one.
+    def end(self, user: str, now: int, *, grant: str | None = None, but: Collection[str] = ()) -> set[int]:
+        """Marks connections of a user as ended: all, those of one grant, or all but those of some.
 
         What they came by has to be ended before: one that is being opened meanwhile looks for it when it is open.
         May be repeated.
@@ -150,7 +150,7 @@ class Connections:
             user: The user's id.
             now: Unix ms.
             grant: Only those that came by this session or API token.
-            but: Only those that came by any other.
+            but: Only those that came by others than these.
 
         Returns:
             The shards to ring, whose fan-out says good-bye.
@@ -158,7 +158,7 @@ class Connections:
         shards = set()
         for item in self._table.query(f"USER#{user}", "CONN#", "CONN#~", consistent=True):
             id_ = item["sk"].removeprefix("CONN#")
-            if item["expires_at"] * 1000 <= now or grant not in (None, item["grant"]) or but == item["grant"]:
+            if item["expires_at"] * 1000 <= now or grant not in (None, item["grant"]) or item["grant"] in but:
                 continue
             if self._end(id_, user):
                 shards.add(self.shard_of(id_))

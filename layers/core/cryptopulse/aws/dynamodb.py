@@ -172,10 +172,11 @@ class Table:
 
     def delete_all(self, pk: str) -> int:
         """Removes all items of a partition, one by one; returns how many there were."""
-        items = list(self.query(pk, consistent=True))
-        for item in items:
+        count = 0
+        for item in self.query(pk, consistent=True):
             self.delete(pk, item["sk"])
-        return len(items)
+            count += 1
+        return count
 
     def _transacted(self, write: Write | Check | Removal) -> dict[str, Any]:
         match write:

@@ -9,10 +9,10 @@ import msgspec
 
 from cryptopulse.aws.dynamodb import Check, Item, Table, Write
 from cryptopulse.domain.accounts import API_TOKENS, Account, GrantedToken, Session
-from cryptopulse.domain.tokens import REFRESH_LIFETIME, ApiToken, RefreshToken, TokenScope
+from cryptopulse.domain.tokens import REFRESH_LIFETIME, ApiToken, RefreshToken, TokenScope, is_id
 from cryptopulse.errors import ConditionError, ConflictError, InvalidError, NotFoundError, UnauthenticatedError
 
-ENDED_KEPT: Final = 86_400
+ENDED_KEPT: Final = 3_600
 """Seconds an ended session is kept."""
 USED_EVERY: Final = 60_000
 """The last use of an API token is noted at most once in so many ms."""
@@ -60,7 +60,7 @@ class Grants:
         Raises:
             UnauthenticatedError: The account or the session has ended.
         """
-        if self._read(user, f"SESSION#{session}", now) is None:
+        if self._read(user, f"SESSION#{session}", now=now) is None:
             raise UnauthenticatedError("The session has ended.", is_presented=True)
 
     def admit_token(self, token: ApiToken, now: int) -> GrantedToken:
@@ -70,7 +70,7 @@ class Grants:
             UnauthenticatedError: It is not, or not any more, good.
         """
         sk = f"TOKEN#{token.id}"
-        item = self._read(token.user, sk, now)
+        item = self._read(token.user, sk, now=now)
         if item is None or not hmac.compare_digest(item["digest"], token.digest):
             raise UnauthenticatedError("The API token is not good.", is_presented=True)
         granted = msgspec.convert(item, GrantedToken)
@@ -80,16 +80,16 @@ class Grants:
 
     def is_live(self, user: str, grant: str, now: int) -> bool:
         """Whether a session or API token of this id lets its user in."""
-        return any(self._read(user, f"{kind}#{grant}", now) for kind in ("SESSION", "TOKEN"))
+        return self._read(user, f"SESSION#{grant}", f"TOKEN#{grant}", now=now) is not None
 
-    def _read(self, user: str, sk: str, now: int) -> Item | None:
-        """A session's or API token's item, if it lets in at this moment."""
+    def _read(self, user: str, *sks: str, now: int) -> Item | None:
+        """The session's or API token's item with one of these keys, if it lets in at this moment."""
         pk = f"USER#{user}"
-        found = self._table.get_many([(pk, "ACCOUNT"), (pk, sk)], consistent=True)
-        account, item = found.get((pk, "ACCOUNT")), found.get((pk, sk))
-        if account is None or item is None or not _lets_in(item, account["epoch"], now):
+        found = self._table.get_many([(pk, "ACCOUNT"), *((pk, sk) for sk in sks)], consistent=True)
+        account = found.pop((pk, "ACCOUNT"), None)
+        if account is None:
             return None
-        return item
+        return next((item for item in found.values() if _lets_in(item, account["epoch"], now)), None)
 
     # --- sessions ---
 
@@ -138,7 +138,7 @@ class Grants:
             ReusedError: It was spent before.
             UnauthenticatedError: It is not good.
         """
-        item = self._read(token.user, f"SESSION#{token.id}", now)
+        item = self._read(token.user, f"SESSION#{token.id}", now=now)
         if item is None or not hmac.compare_digest(item["family"], token.family):
             raise UnauthenticatedError("The refresh token is not good.", is_presented=True)
         session = _session(item)
@@ -178,12 +178,10 @@ class Grants:
             return None
         return _session(item)
 
-    def end_session(self, user: str, session: str, now: int) -> None:
-        """Ends a session; one that has ended stays so.
-
-        Raises:
-            NotFoundError: There is none of this id.
-        """
+    def end_session(self, user: str, session: str, now: int) -> bool:
+        """Ends a session, one that has ended too; returns whether there is one of this id."""
+        if not is_id(session):
+            return False
         changes = {"ended_at": now, "expires_at": now // 1000 + ENDED_KEPT}
         try:
             self._table.update(
@@ -193,8 +191,9 @@ class Grants:
                 add={"version": 1},
                 condition="attribute_exists(pk)",
             )
-        except ConditionError as error:
-            raise NotFoundError("There is no such session.") from error
+        except ConditionError:
+            return False
+        return True
 
     # --- API tokens ---
 
@@ -252,7 +251,7 @@ class Grants:
         Raises:
             NotFoundError: There is none of this id.
         """
-        if self._table.take(f"USER#{user}", f"TOKEN#{id_}") is None:
+        if not is_id(id_) or self._table.take(f"USER#{user}", f"TOKEN#{id_}") is None:
             raise NotFoundError("There is no such API token.")
 
     def _refuse_repeat(self, pk: str, request: Once, now: int) -> None:

@@ -49,11 +49,6 @@ class Limits:
             self._lease(key, window)
         return window.take(self._limit, now)
 
-    def exhausted(self, key: str, now: int) -> Standing | None:
-        """The standing of a client that is known to have nothing left this minute, else None; counts nothing."""
-        window = self._windows.get(key, Window(0)).at(now)
-        return window.standing(self._limit, now, is_allowed=False) if window.is_exhausted(self._limit) else None
-
     def _lease(self, key: str, window: Window) -> None:
         pk = f"RATE#{key}"
         if window.is_unsure(self._limit) and (item := self._table.get(pk, str(window.start - WINDOW))):

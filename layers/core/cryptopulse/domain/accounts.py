@@ -14,13 +14,14 @@ API_TOKENS: Final = 50
 """API tokens a user may have."""
 
 
-class Preferences(Struct, kw_only=True, forbid_unknown_fields=True):
+class Preferences(Struct, kw_only=True):
     """How a user likes things."""
 
     base_currency: Literal["USD", "EUR", "GBP", "USDT", "BTC"] = "USD"
     cost_basis: Literal["fifo", "lifo", "hifo", "acb"] = "fifo"
     watchlist: Annotated[
-        list[Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,20}$(?!\n)")]], Meta(max_length=500)
+        list[Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,20}$(?!\n)")]],
+        Meta(max_length=200, extra_json_schema={"uniqueItems": True}),
     ] = msgspec.field(default_factory=lambda: ["BTC-USD"])
     theme: Literal["system", "light", "dark"] = "system"
 

@@ -24,7 +24,7 @@ class Rule(NamedTuple):
     longest: int
     """No delay is longer."""
     kept: int
-    """Everything is forgotten so long after the last attempt."""
+    """So long after the last attempt everything is forgotten; as many attempts as are free, evenly, as time passes."""
 
     def wait(self, past: Past, now: int) -> int:
         """Milliseconds from now (Unix ms) until the next attempt; 0 or less if it may be made."""
@@ -36,7 +36,8 @@ class Rule(NamedTuple):
 
     def add(self, past: Past, now: int) -> Past:
         """The past with an attempt made now (Unix ms)."""
-        return Past(self._remembered(past, now) + 1, max(past.last, now))
+        forgotten = max(0, now - past.last) * self.free // self.kept
+        return Past(max(0, self._remembered(past, now) - forgotten) + 1, max(past.last, now))
 
     def _remembered(self, past: Past, now: int) -> int:
         return past.made if now - past.last < self.kept else 0
@@ -47,7 +48,13 @@ SIGN_IN_PAIR: Final = Rule(5, SECOND, 15 * MINUTE, HOUR)
 SIGN_IN_ADDRESS: Final = Rule(100, SECOND, MINUTE, HOUR)
 """Sign-ins from one address, which many may share, to accounts whose users are not known there."""
 SIGN_IN_ACCOUNT: Final = Rule(100, SECOND, MINUTE, HOUR)
-"""Sign-ins to one account from addresses that its user is not known from: many strangers together."""
+"""Sign-ins to one account from everywhere. Beyond them nobody is refused, but each address is a stranger."""
+SIGN_IN_STRANGER: Final = Rule(1, MINUTE, 15 * MINUTE, HOUR)
+"""Sign-ins to an account that many try at, from one address: the first try is always free."""
+SIGN_IN_KNOWN: Final = Rule(5, SECOND, MINUTE, HOUR)
+"""Sign-ins to one account from an address where its user is signed in."""
+SIGNED_IN: Final = Rule(200, SECOND, MINUTE, HOUR)
+"""Sessions opened by one user."""
 REGISTRATION: Final = Rule(200, SECOND, MINUTE, HOUR)
 """Registrations from one address."""
 PASSWORD: Final = Rule(5, SECOND, 15 * MINUTE, HOUR)

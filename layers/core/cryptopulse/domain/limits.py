@@ -18,6 +18,8 @@ LEAST: Final = 4
 """Of one that is."""
 EXPECTED: Final = 40
 """A lease for what is only expected is at most the limit by this: load moves from process to process."""
+QUIET: Final = 4
+"""A client that leased less than the limit by this in the window before gets all that is expected at once."""
 SHARE: Final = 15
 """A lease is at most what is left to all by this."""
 SHARE_OF_MOST: Final = 5
@@ -61,10 +63,6 @@ class Window(msgspec.Struct):
         """Whether a request needs a lease."""
         return not self.left and self.leased < limit
 
-    def is_exhausted(self, limit: int) -> bool:
-        """Whether nothing is left, here or elsewhere."""
-        return not self.left and self.leased >= limit
-
     def is_unsure(self, limit: int) -> bool:
         """Whether, before the first lease, it is worth asking what was leased in the window before.
 
@@ -74,8 +72,10 @@ class Window(msgspec.Struct):
 
     def size(self, limit: int) -> int:
         """How much to lease: for what comes if all goes on as it did, within what is left to all."""
-        is_busy = max(self.before, self.leased) >= limit // 2
-        served = self.asked
+        known, served = max(self.before, self.leased), self.asked
+        if known < limit // QUIET and self.expected > served:
+            return max(FIRST, self.expected - served + max(0, self.expected - FIRST) // 4)
+        is_busy = known >= limit // 2
         wanted = max(served // 2, min((self.expected - served) // 2, limit // EXPECTED))
         share = SHARE_OF_MOST if 2 * served > self.leased else SHARE
         return max(LEAST if is_busy else FIRST, min(wanted, (limit - self.leased) // share))

@@ -18,6 +18,8 @@ class Time(int):
 
     SCHEMA: ClassVar[dict[str, Any]] = {
         "type": ["string", "integer"],
+        "minimum": 0,
+        "exclusiveMaximum": _END,
         "examples": ["2026-11-22T06:31:00Z", "2026-11-22", 1795329060000],
     }
 

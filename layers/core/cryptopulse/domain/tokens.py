@@ -20,6 +20,12 @@ REFRESH_LIFETIME: Final = 30 * 86_400
 """Seconds a refresh token is good for."""
 _ID: Final = 16
 """Bytes of an id, which is shown in hex."""
+_WRITTEN: Final = re.compile(r"[0-9a-f]{32}")
+
+
+def is_id(text: str) -> bool:
+    """Whether a text could be an id of ours."""
+    return _WRITTEN.fullmatch(text) is not None
 
 
 class Caller(NamedTuple):

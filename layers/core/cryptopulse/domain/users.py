@@ -2,9 +2,9 @@
 
 import unicodedata
 from hashlib import sha256
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
-from email_validator import EmailNotValidError, ValidatedEmail, validate_email
+from email_validator import EmailNotValidError, EmailSyntaxError, ValidatedEmail, validate_email
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cryptopulse.domain.accounts import Account, GrantedToken, Preferences, Session
@@ -13,11 +13,14 @@ from cryptopulse.domain.times import Time, rfc3339
 from cryptopulse.domain.tokens import TokenScope
 from cryptopulse.errors import InvalidError
 
+LONGEST_EMAIL: Final = 254
+"""Characters of an e-mail address (RFC 5321)."""
+
 
 class Email(str):
     """An e-mail address as its owner writes it, its domain in lower case."""
 
-    SCHEMA: ClassVar[dict[str, Any]] = {"type": "string", "format": "email", "maxLength": 254}
+    SCHEMA: ClassVar[dict[str, Any]] = {"type": "string", "format": "email", "maxLength": LONGEST_EMAIL}
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -27,6 +30,8 @@ class Email(str):
             ValueError: It is none that could receive mail.
         """
         try:
+            if len(text) > LONGEST_EMAIL:  # before anything whose time grows faster
+                raise EmailSyntaxError
             return cls(_validated(text).normalized)
         except EmailNotValidError as error:
             raise ValueError("Expected an e-mail address") from error
@@ -49,7 +54,7 @@ class DisplayName(str):
         Raises:
             ValueError: It breaks a rule.
         """
-        name = unicodedata.normalize("NFC", text).strip()
+        name = unicodedata.normalize("NFC", text[:1_000]).strip()  # normalising long texts takes time
         if not 1 <= len(name) <= 100:
             raise ValueError("Expected 1 to 100 characters")
         if any(unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") for character in name):
@@ -59,6 +64,7 @@ class DisplayName(str):
 
 def email_key(text: str) -> str:
     """A hash that is the same for an address in whatever case and Unicode form; of any text, also one that is none."""
+    text = text[: LONGEST_EMAIL + 1]
     try:
         found = _validated(text)
         text = f"{found.local_part}@{found.ascii_domain}"
@@ -123,11 +129,15 @@ class Deletion(_Body):
     current_password: EnteredPassword
 
 
+class NewPreferences(Preferences, kw_only=True, forbid_unknown_fields=True):
+    """How a user wants things from now on; what is left out goes back to its default."""
+
+
 class NewApiToken(_Body):
     """An API token to be."""
 
     name: DisplayName
-    scopes: Annotated[list[TokenScope], Meta(min_length=1, max_length=3)]
+    scopes: Annotated[list[TokenScope], Meta(min_length=1, max_length=3, extra_json_schema={"uniqueItems": True})]
     expires_at: Time | None = None
 
     def __post_init__(self) -> None:

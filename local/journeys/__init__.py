@@ -1,0 +1,1 @@
+"""What users do, step by step, over HTTP and WebSocket only."""

@@ -1,0 +1,132 @@
+"""A stranger's journey: from the first look to live ticks."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import httpx
+from websockets.sync.client import ClientConnection, connect
+
+from local.endpoints import Endpoints
+from local.journeys.answers import call, expect, get, hear, say
+
+DAY_MS = 86_400_000
+TICK_S = 100
+"""Prices move once a minute, and travel some seconds."""
+
+
+def walk(client: httpx.Client, endpoints: Endpoints) -> Iterator[str]:
+    """Yields what was seen, a line a step.
+
+    Raises:
+        WrongError: An answer is not what the contract says.
+    """
+    yield from _look_around(client)
+    yield from _read_prices(client)
+    yield from _read_candles(client, endpoints.simulator)
+    yield from _ask_wrongly(client)
+    with connect(endpoints.websocket, proxy=None, open_timeout=30) as socket:
+        yield from _talk(socket)
+        yield from _listen(socket)
+
+
+def _look_around(client: httpx.Client) -> Iterator[str]:
+    health = get(client, "/health").json()
+    expect("status", health["status"] in ("ok", "degraded"), health)
+    yield f"health: {health['status']}, feeds {health['feeds']}, version {health['version']}"
+    now = get(client, "/time").json()["time"]
+    drift = abs((datetime.now(UTC) - datetime.fromisoformat(now)).total_seconds())
+    expect("time", drift < 5, now)
+    yield f"time: {now}"
+    coins = get(client, "/coins").json()["items"]
+    bitcoin = next((coin for coin in coins if coin["asset"] == "BTC"), None)
+    expect("coins", bitcoin is not None and {"symbol": "BTC-USD", "venue": "coinbase"} in bitcoin["symbols"], coins)
+    yield f"coins: {', '.join(coin['asset'] for coin in coins)}"
+    expect("openapi", get(client, "/openapi.json").json()["openapi"].startswith("3.1"), "no OpenAPI 3.1 document")
+    expect("docs", "text/html" in get(client, "/docs").headers["content-type"], "no page")
+    yield "docs: a page and an OpenAPI 3.1 document"
+
+
+def _read_prices(client: httpx.Client) -> Iterator[str]:
+    items = get(client, "/prices?symbols=ETH-USD,BTC-USD").json()["items"]
+    expect("prices", [item["symbol"] for item in items] == ["ETH-USD", "BTC-USD"], items)
+    for item in items:
+        expect("price", item["price"] > 0 and not item["stale"], item)
+    yield "prices: " + ", ".join(f"{item['symbol']} {item['price']}" for item in items)
+    one = get(client, "/prices/BTC-USD").json()
+    expect("24 h", one["low_24h"] <= one["price"] <= one["high_24h"], one)
+    yield f"24 h of BTC-USD: {one['low_24h']} to {one['high_24h']}, {one['change_pct_24h']} %"
+
+
+def _read_candles(client: httpx.Client, simulator: str | None) -> Iterator[str]:
+    for interval, limit in (("1d", 30), ("1h", 48), ("1m", 120), ("4h", 6)):
+        path = f"/candles/BTC-USD?interval={interval}&limit={limit}&open=false"
+        page = get(client, path).json()
+        rows = page["candles"]
+        expect(interval, len(rows) == limit and rows == sorted(rows), page)
+        for _, opened, high, low, closed, _volume in rows:
+            expect(interval, low <= min(opened, closed) <= max(opened, closed) <= high, rows)
+        if simulator and interval != "4h":
+            _expect_truth(simulator, interval, rows)
+        yield f"candles: {limit} of {interval}, the last {rows[-1]}" + (
+            ", as the exchange has them" if simulator else ""
+        )
+    end = time.time_ns() // 1_000_000 // DAY_MS * DAY_MS
+    path = f"/candles/BTC-USD?interval=1d&start={end - 10 * DAY_MS}&end={end}"
+    tag = get(client, path).headers["etag"]
+    again = call(client, "GET", path, 304, headers={"If-None-Match": tag})
+    expect("ETag", not again.content, again)
+    yield f"candles: ETag {tag} spares the second transfer"
+
+
+def _expect_truth(simulator: str, interval: str, rows: list[list[float]]) -> None:
+    span = {"start": int(rows[0][0]), "end": int(rows[-1][0]) + 1}
+    query = {"venue": "coinbase", "symbol": "BTC-USD", "interval": interval} | span
+    answer = httpx.get(f"{simulator}/admin/candles", params=query, trust_env=False)
+    truth = [[row[0], *map(float, row[1:6])] for row in answer.raise_for_status().json()["candles"]]
+    expect(
+        f"{interval} candles",
+        rows == truth,
+        [(ours, theirs) for ours, theirs in zip(rows, truth, strict=False) if ours != theirs],
+    )
+
+
+def _ask_wrongly(client: httpx.Client) -> Iterator[str]:
+    for path, status in (("/prices/NOPE-USD", 404), ("/nowhere", 404), ("/candles/BTC-USD?interval=7m", 422)):
+        yield f"{path}: {status} {call(client, 'GET', path, status).json()['title']}"
+
+
+def _talk(socket: ClientConnection) -> Iterator[str]:
+    pong = say(socket, {"action": "ping", "id": 1})
+    expect("ping", pong["type"] == "pong" and pong["id"] == 1, pong)
+    yield f"WebSocket: pong at {pong['time']}"
+    socket.send("no JSON")
+    error = hear(socket)
+    expect("no JSON", (error["type"], error["code"]) == ("error", "bad_request"), error)
+    error = say(socket, {"action": "subscribe", "channel": "ticks", "symbols": ["NOPE-USD"]})
+    expect("symbol", (error["code"], error["symbols"]) == ("unknown_symbol", ["NOPE-USD"]), error)
+    yield f"WebSocket: {error['message']}"
+    told = say(
+        socket, {"action": "subscribe", "channel": "candles", "symbols": ["BTC-USD"], "interval": "1m", "id": "c"}
+    )
+    expect("candles", (told["type"], told["id"], told["interval"]) == ("subscribed", "c", "1m"), told)
+    snapshot = hear(socket)
+    expect("candles", (snapshot["type"], snapshot["channel"]) == ("snapshot", "candles"), snapshot)
+    yield f"WebSocket: candles {json.dumps(snapshot['candles'])}"
+    told = say(socket, {"action": "unsubscribe", "channel": "candles", "symbols": ["BTC-USD"], "interval": "1m"})
+    expect("unsubscribe", told["type"] == "unsubscribed", told)
+
+
+def _listen(socket: ClientConnection) -> Iterator[str]:
+    symbols = ["BTC-USD", "ETH-USD"]
+    told = say(socket, {"action": "subscribe", "channel": "ticks", "symbols": symbols})
+    expect("ticks", (told["type"], told["symbols"]) == ("subscribed", symbols), told)
+    known = {tick["symbol"]: tick["time"] for tick in hear(socket)["ticks"]}
+    expect("snapshot", sorted(known) == symbols, known)
+    began = time.monotonic()
+    frame = hear(socket, TICK_S)
+    expect("ticks", frame["type"] == "ticks" and frame["seq"] == 1, frame)
+    for tick in frame["ticks"]:
+        expect("tick", tick["symbol"] in symbols and tick["time"] > known[tick["symbol"]], (tick, known))
+    yield f"WebSocket: ticks after {time.monotonic() - began:.0f} s: {json.dumps(frame['ticks'])}"
