@@ -49,6 +49,8 @@ type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 type Guess = tuple[str, str, dict[str, Any] | None]
 """A method, a path, and what is sent to it."""
 
+ADDRESS = "192.0.2.44"
+"""Where events/auth.json comes from."""
 PASSWORD = "a heron, two otters and a kite"  # noqa: S105 (of accounts that live as long as this benchmark)
 
 RUNTIME_API = """
@@ -248,6 +250,8 @@ class Auth:
         self.app, self._users = app, users
         self.access = ""
         """The access token to send."""
+        self.is_exhausted = False
+        """Whether the address has tried too often."""
         self._connections = boto3.resource("dynamodb").Table("Connections")
 
     def post(self, path: str, body: dict[str, Any], status: int) -> tuple[dict[str, Any], float]:
@@ -260,6 +264,9 @@ class Auth:
         with self._connections.batch_writer() as batch:
             for item in self._connections.scan()["Items"]:
                 batch.delete_item({"pk": item["pk"], "sk": item["sk"]})
+        if self.is_exhausted:
+            made = {"made": 1_000, "last": wiring.now(), "version": 1}
+            self._connections.put_item(Item={"pk": f"ATTEMPTS#sign-in#{ADDRESS}", "sk": "ATTEMPTS", **made})
         headers = {"content-type": "application/json"} | (
             {"authorization": f"Bearer {self.access}"} if self.access else {}
         )
@@ -330,6 +337,10 @@ def enumeration_ratio(auth: Auth) -> float:
         apart(auth, lambda: sign_in(email), lambda: sign_in(f"{token_hex(8)}@example.com"), 401),
         apart(auth, lambda: refresh(session), lambda: refresh(token_bytes(len(session))), 401),
     ]
+    elsewhere = auth.register()  # who is not signed in here
+    auth.is_exhausted = True
+    ratios.append(apart(auth, lambda: sign_in(elsewhere), lambda: sign_in(f"{token_hex(8)}@example.com"), 429))
+    auth.is_exhausted = False
     auth.access = auth.sign_in(email)[0]["access_token"]
     new = {"name": "bot", "scopes": ["read"]}
     token = auth.post("/users/me/tokens", new, 201)[0]["id"]
