@@ -35,17 +35,16 @@ new pair. Programs use API tokens (`POST /users/me/tokens`) with the scopes `rea
 alerts) and `admin` (the account); a session has all three. Both kinds go into `Authorization: Bearer …`; market reads
 need neither.
 
-Every user on routes that need a token, and every address on all others or without a good one, has a number of requests
-a minute: `RateLimit-Limit`,
-`RateLimit-Remaining` and `RateLimit-Reset` (seconds) tell how many are left, on answers that no cache may keep; one too
-many is 429 with `Retry-After` in seconds. Sign-in, registration and asking for a password also make who fails often
-wait.
+On routes that need a token every user, and elsewhere or without a good token every address, has a number of requests a
+minute; those of a user's API tokens count for themselves. `RateLimit-Limit`, `RateLimit-Remaining` and
+`RateLimit-Reset` (seconds) tell how many are left, on answers that no cache may keep; one too many is 429 with
+`Retry-After` in seconds. Sign-in, registration and asking for a password also make who fails often wait.
 
 POSTs that take `Idempotency-Key` may be repeated with it for 24 hours: the same body gives the first answer again,
 another body 422. An answer that shows a secret once is not kept: its repeat is 409.
 
-Nothing is clamped or ignored silently: a parameter or field out of range, unknown or malformed is 422 and named in
-`errors`. Every GET answers HEAD too; market reads carry a strong `ETag` and `Cache-Control`, and 304 is the answer to
+Nothing is clamped or ignored silently: a field, or a parameter of a route that takes some, that is out of range,
+unknown or malformed is 422 and named in `errors`. Every GET answers HEAD too; market reads carry a strong `ETag` and `Cache-Control`, and 304 is the answer to
 an `If-None-Match` that still holds. Every answer carries `X-Request-Id`."""
 FILES = {"/docs": {"text/html": {}}, "/openapi.json": {"application/json": {"schema": {"type": "object"}}}}
 """What the routes that serve files answer."""

@@ -67,9 +67,11 @@ def register(
         first = wiring.accounts().find(account.email_key)
         if not (first and key and first.created_with == account.created_with and now - first.created_at < REPEATABLE):
             raise
-        security.begin({f"sign-in#{account.email_key}#{where}": attempts.SIGN_IN_PAIR}, now, first.id, client)
+        pair = f"sign-in#{account.email_key}#{where}"
+        security.begin({pair: attempts.SIGN_IN_PAIR}, now, first.id, client)
         if first.display_name != account.display_name or not is_right(first.password, new.password):
             raise InvalidError("Idempotency-Key", "Was used for another request") from None
+        wiring.attempts().succeed(pair)
         account = first
     else:
         security.log("registered", account.id, client)
@@ -101,7 +103,7 @@ def sign_in(given: Annotated[SignIn, body(SignIn)], client: From, sent: Sent, no
             raise min(limited, too, key=lambda error: error.retry_after) from None
     if not is_right(account.password if account else None, given.password) or account is None:
         security.log("refused a password", account.id if account else None, client)
-        raise UnauthenticatedError(WRONG, is_presented=True)
+        raise UnauthenticatedError(WRONG)
     wiring.attempts().succeed(pair, counted)
     security.begin({f"signed-in#{account.id}": attempts.SIGNED_IN}, now, account.id, client)
     if is_outdated(account.password):
@@ -162,7 +164,10 @@ def sign_out(
 @api.post("/auth/ws-ticket", tags=["Accounts"])
 @scoped("read")
 def issue_ticket(caller: Who, now: Now) -> Answer[Ticket]:
-    """A ticket for the WebSocket's handshake, good once and for a minute."""
+    """A ticket for the WebSocket's handshake, good once and for a minute: connect with `?ticket=`.
+
+    The connection is the user's for as long as the session or API token lasts that asked for it.
+    """
     return Answer(Ticket(wiring.tickets().issue(caller.user, caller.grant, now), LIFETIME))
 
 

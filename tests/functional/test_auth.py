@@ -219,7 +219,7 @@ def test_a_wrong_password_and_an_unknown_e_mail_get_one_answer(web: Web) -> None
     ]
     for reply in replies:
         assert reply.status == 401
-        assert reply.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+        assert reply.headers["WWW-Authenticate"] == "Bearer"
         assert reply.body["detail"] == "The e-mail or the password is wrong."
     seen = [(sorted(reply.headers), {**reply.body, "request_id": ""}) for reply in replies]
     assert seen == [seen[0]] * len(seen)

@@ -427,6 +427,31 @@ def test_sockets_that_the_end_missed_are_ended_by_the_wipe(web: Web, ann: Person
     assert connection.is_ended
 
 
+def test_changes_of_the_profile_meanwhile_hold_up_neither_the_end_nor_a_new_password(web: Web, ann: Person) -> None:
+    accounts = wiring.accounts()
+    account = accounts.require(ann.id)
+    session = web("GET", "/users/me/sessions", token=ann.access).body["items"][0]["id"]
+    assert web("PATCH", "/users/me", {"display_name": "Ann"}, token=ann.access).status == 200
+    accounts.change_password(account, "a new hash", session)
+    later = accounts.require(ann.id)
+    assert (later.password, later.epoch, later.display_name) == ("a new hash", 2, "Ann")
+    assert web("PATCH", "/users/me", {"display_name": "Ann again"}, token=ann.access).status == 200
+    accounts.end(later, wiring.now())
+    assert accounts.get(ann.id) is None
+
+
+def test_a_leaked_token_does_not_use_up_what_its_owner_needs(
+    web: Web, ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = token(web, ann, "read").body
+    monkeypatch.setenv("REQUESTS_PER_MINUTE", "5")
+    following = wiring.now() // 60_000 * 60_000 + 75_000
+    monkeypatch.setattr(wiring, "now", lambda: following)
+    wiring.clear()
+    assert 429 in [web("GET", "/users/me", token=made["token"]).status for _ in range(12)]
+    assert web("DELETE", f"/users/me/tokens/{made['id']}", token=ann.access).status == 204
+
+
 def test_a_wipe_that_is_broken_off_goes_on(
     web: Web, ann: Person, aws: boto3.Session, context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from tests.unit.api.conftest import Minute
 
 type Ask = Callable[..., dict[str, Any]]
 
-ORIGIN, USER = "ip#192.0.2.44", "user#ann"
+ORIGIN, USER, PROGRAMS = "ip#192.0.2.44", "user#ann", "user#ann#tokens"
 CALLERS = {
     "session": Caller("ann", "s1", "session", SCOPES),
     "read": Caller("ann", "t1", "token", frozenset({"read"})),
@@ -130,7 +130,7 @@ def test_a_route_asks_for_one_scope(
                 **LEFT,
             },
         )
-    assert minute.counted == [USER]
+    assert minute.counted == [USER if word == "session" else PROGRAMS]
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,9 @@ def test_what_is_behind_a_guard_is_kept_by_nobody(ask: Ask, path: str) -> None:
         ("PUT", "/open", "", ORIGIN),
         ("GET", "/own", "", ORIGIN),
         ("GET", "/own", "nobody", ORIGIN),
-        ("GET", "/own", "read", USER),
-        ("POST", "/own", "read", USER),
+        ("GET", "/own", "session", USER),
+        ("GET", "/own", "read", PROGRAMS),
+        ("POST", "/own", "read", PROGRAMS),
     ],
 )
 def test_one_request_too_many_is_refused(ask: Ask, minute: Minute, method: str, path: str, word: str, who: str) -> None:

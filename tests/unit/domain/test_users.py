@@ -89,7 +89,20 @@ def test_names_are_whatever_can_be_shown(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "   ", "a" * 101, "Ann" + " " * 997 + "Smith", "a\x00b", "a\nb", "\x1b[31m", "\ue000", "\u0378"]
+    "text",
+    [
+        "",
+        "   ",
+        "a" * 101,
+        "Ann" + " " * 997 + "Smith",
+        "a\x00b",
+        "a\nb",
+        "\x1b[31m",
+        "\ue000",
+        "\u0378",
+        "\u200b\ufeff",
+        "ann\u202enna",
+    ],
 )
 def test_other_names_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="Expected"):

@@ -279,7 +279,7 @@ class Api(APIGatewayHttpResolver):
         except UnauthenticatedError:
             self._count(_origin(request), now)
             raise
-        self._count(f"user#{request.caller.user}", now)
+        self._count(_own(request.caller), now)
         if not request.caller.may(need):
             raise DeniedError(_missing(need), scope=need)
 
@@ -354,6 +354,11 @@ class Api(APIGatewayHttpResolver):
 def _origin(request: Request) -> str:
     """What a request without good credentials counts for."""
     return f"ip#{network(address(request))}"
+
+
+def _own(caller: Caller) -> str:
+    """What a caller's requests count for: a token that leaked must not use up what its owner needs to be rid of it."""
+    return f"user#{caller.user}" if caller.kind == "session" else f"user#{caller.user}#tokens"
 
 
 def _missing(need: Scope) -> str:

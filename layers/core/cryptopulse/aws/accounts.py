@@ -103,17 +103,21 @@ class Accounts:
             session: Id of the session that goes on.
 
         Raises:
-            ConflictError: The account or the session has changed since.
+            ConflictError: The password has been changed, or the session has ended, since.
         """
-        kept = self._table.get(f"USER#{account.id}", f"SESSION#{session}", consistent=True)
-        if kept is None or kept["epoch"] != account.epoch:
-            raise ConflictError(_RACED)
-        account.password, account.epoch = password, account.epoch + 1
-        renewed = kept | {"epoch": account.epoch, "version": kept["version"] + 1}
-        try:
-            self._table.transact([_write(account), Write(renewed, kept["version"])])
-        except ConditionError as error:
-            raise ConflictError(_RACED) from error
+        for _ in range(TRIES):
+            current = self.require(account.id)
+            kept = self._table.get(f"USER#{account.id}", f"SESSION#{session}", consistent=True)
+            if current.epoch != account.epoch or kept is None or kept["epoch"] != account.epoch:
+                break
+            current.password, current.epoch = password, account.epoch + 1
+            renewed = kept | {"epoch": current.epoch, "version": kept["version"] + 1}
+            try:
+                self._table.transact([_write(current), Write(renewed, kept["version"])])
+            except ConditionError:
+                continue
+            return
+        raise ConflictError(_RACED)
 
     def rehash(self, account: Account, password: str) -> None:
         """Keeps a stronger hash of the same password; where the account has changed meanwhile, a later sign-in does."""
@@ -127,11 +131,11 @@ class Accounts:
         """Ends an account, as it was when its password was checked: from now on nothing lets its user in.
 
         Raises:
-            ConflictError: It has changed since.
+            ConflictError: Its password or e-mail has been changed since.
         """
         pk = f"USER#{account.id}"
         writes: list[Write | Removal] = [
-            Removal(pk, "ACCOUNT", {"version": account.version}),
+            Removal(pk, "ACCOUNT", {"epoch": account.epoch, "email_key": account.email_key}),
             Removal(f"EMAIL#{account.email_key}", "EMAIL", {"user": account.id}),
             Write({"pk": "WIPE", "sk": account.id, "version": 1, "ended_at": now}, 0),
         ]

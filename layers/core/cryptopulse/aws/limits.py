@@ -1,8 +1,10 @@
 """Rate limits: what has been leased of each client's requests a minute, in the Connections table.
 
-| pk                                  | sk                          | holds                                       |
-| ----------------------------------- | --------------------------- | ------------------------------------------- |
-| `RATE#user#<id>`, `RATE#ip#<network>` | the minute's start, Unix ms | `leased`: requests, by all processes together |
+| pk                      | sk                          | holds                                                |
+| ----------------------- | --------------------------- | ---------------------------------------------------- |
+| `RATE#user#<id>`        | the minute's start, Unix ms | `leased`: requests of a user's sessions, by all processes |
+| `RATE#user#<id>#tokens` | the same                    | those of his API tokens                              |
+| `RATE#ip#<network>`     | the same                    | those of an address                                  |
 """
 
 from collections import OrderedDict
@@ -34,7 +36,7 @@ class Limits:
         """Counts one request of a client.
 
         Args:
-            key: `user#<id>` or `ip#<network>`.
+            key: Such as `ip#<network>`.
             now: Unix ms.
 
         Raises:
