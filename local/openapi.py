@@ -44,8 +44,8 @@ POSTs that take `Idempotency-Key` may be repeated with it for 24 hours: the same
 another body 422. An answer that shows a secret once is not kept: its repeat is 409.
 
 Nothing is clamped or ignored silently: a field, or a parameter of a route that takes some, that is out of range,
-unknown or malformed is 422 and named in `errors`. Every GET answers HEAD too; market reads carry a strong `ETag` and `Cache-Control`, and 304 is the answer to
-an `If-None-Match` that still holds. Every answer carries `X-Request-Id`."""
+unknown or malformed is 422 and named in `errors`. Every GET answers HEAD too; market reads carry a strong `ETag` and
+`Cache-Control`, and 304 is the answer to an `If-None-Match` that still holds. Every answer carries `X-Request-Id`."""
 FILES = {"/docs": {"text/html": {}}, "/openapi.json": {"application/json": {"schema": {"type": "object"}}}}
 """What the routes that serve files answer."""
 SECURITY = {
