@@ -6,6 +6,7 @@ import boto3
 import pytest
 
 from cryptopulse import wiring
+from cryptopulse.aws.accounts import Accounts
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.grants import Client
 from cryptopulse.domain.accounts import API_TOKENS, Account
@@ -132,7 +133,7 @@ def test_two_equal_changes_of_the_e_mail_are_one(web: Web, ann: Person) -> None:
     assert web("PATCH", "/users/me", change, token=ann.access).status == 200
     reads = iter([before])
 
-    class Late(type(accounts)):  # type: ignore[misc]
+    class Late(Accounts):
         def get(self, user: str) -> Account | None:
             return next(reads, None) or super().get(user)
 

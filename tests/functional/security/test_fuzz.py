@@ -222,7 +222,7 @@ def test_random_requests(
     runs = {each.label: attempts_at(each) for each in operations}
     assert {*runs} == {f"{method.upper()} {path}" for path, own in document()["paths"].items() for method in own}
     if COUNT:
-        pytestconfig.add_cleanup(lambda: print(gateway.figures()))  # noqa: T201
+        pytestconfig.add_cleanup(lambda: print(gateway.figures()))  # noqa: T201 (what make fuzz shows)
     for seed in itertools.count(SEED):
         for label, run in runs.items():
             try:
@@ -232,7 +232,7 @@ def test_random_requests(
                 raise
         if COUNT:
             with capsys.disabled():
-                print(f"seed {seed}: {gateway.requests} requests so far, {gateway.bodies} with a body")  # noqa: T201
+                print(f"seed {seed}: {gateway.requests} requests so far, {gateway.bodies} with a body")  # noqa: T201 (what make fuzz shows)
         if gateway.bodies >= COUNT:
             break
     for each, caller in itertools.product(operations, callers if COUNT else ["session"]):

@@ -37,7 +37,7 @@ _STATE: Final = re.compile(r"(?P<asset>[A-Z0-9]+?)((0[347]|14|21|28)?\.[SB]|\.[M
 """Staked, bonded (for so many days), held: the same asset in another state."""
 _CREDITS: Final = "KFEE"
 """Fee credits: no money and no coin."""
-QUOTES: Final = "PYUSD USDT USDC USDG USDQ RLUSD DAI EURT EURR DOT ETH XBT EUR USD GBP CAD AUD CHF JPY AED".split()  # noqa: SIM905
+QUOTES: Final = "PYUSD USDT USDC USDG USDQ RLUSD DAI EURT EURR DOT ETH XBT EUR USD GBP CAD AUD CHF JPY AED".split()  # noqa: SIM905 (a line each is too much)
 
 _KINDS: Final[Mapping[str, Kind]] = {
     "deposit": "deposit",
@@ -51,7 +51,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
 _EXCHANGES: Final = ("trade", "spend", "receive", "conversion")
 _EARNED: Final[Mapping[str, Kind]] = {"reward": "reward", "airdrop": "airdrop"}
 _MOVES: Final = frozenset(
-    "spottostaking stakingfromspot stakingtospot spotfromstaking spottofutures futuresfromspot futurestospot"  # noqa: SIM905
+    "spottostaking stakingfromspot stakingtospot spotfromstaking spottofutures futuresfromspot futurestospot"  # noqa: SIM905 (a line each is too much)
     " spotfromfutures allocation deallocation autoallocate autoallocation migration".split()
 )
 """Between one's own accounts there."""

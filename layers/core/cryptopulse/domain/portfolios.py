@@ -18,7 +18,7 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind.__value__)
 CURRENCIES: Final[tuple[Currency, ...]] = get_args(Currency.__value__)
 """What a price may be in."""
 FIAT: Final = frozenset(
-    "AED ARS AUD BGN BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP GHS HKD HRK HUF IDR ILS INR ISK JPY KES KRW KZT MAD"  # noqa: SIM905
+    "AED ARS AUD BGN BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP GHS HKD HRK HUF IDR ILS INR ISK JPY KES KRW KZT MAD"  # noqa: SIM905 (a line each is too much)
     " MXN MYR NGN NOK NZD PEN PHP PKR PLN RON RUB SAR SEK SGD THB TRY TWD UAH UGX USD VND ZAR".split()
 )
 """The money that exchanges trade in. Not all of ISO 4217: some of its codes are better known as coins (MNT, SOS)."""
