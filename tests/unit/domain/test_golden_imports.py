@@ -1,6 +1,6 @@
 """Exports as exchanges and tools write them (`../shared/data`, where present): read, or refused with the reason."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from decimal import Decimal
 from pathlib import Path
 
@@ -82,20 +82,20 @@ def test_binances_history_adds_up() -> None:
     parsed = parse(data, "binance", NOW)
     internal = ("transfer between", "pos savings purchase", "pos savings redemption")
     bad = {error.line for error in parsed.errors}
-    expected: Counter[str] = Counter()
+    expected: defaultdict[str, Decimal] = defaultdict(Decimal)
     for line, text in enumerate(data.decode().splitlines()[1:], 2):
         _, _, _, operation, coin, change, _ = text.split(",")
         if line not in bad and coin != "EUR" and not operation.lower().startswith(internal):
-            expected[coin] += Decimal(change)  # type: ignore[assignment]
-    moved: Counter[str] = Counter()
+            expected[coin] += Decimal(change)
+    moved: defaultdict[str, Decimal] = defaultdict(Decimal)
     spent = Decimal(0)
     for _, draft in parsed.drafts:
         sign = 1 if draft.type in ("buy", "reward") else -1
-        moved[draft.asset] += sign * draft.quantity  # type: ignore[assignment]
+        moved[draft.asset] += sign * draft.quantity
         if draft.counter_asset and draft.counter_quantity:
-            moved[draft.counter_asset] += draft.counter_quantity  # type: ignore[assignment]
+            moved[draft.counter_asset] += draft.counter_quantity
         if draft.fee_asset and draft.fee:
-            moved[draft.fee_asset] -= draft.fee  # type: ignore[assignment]
+            moved[draft.fee_asset] -= draft.fee
         if draft.price:
             spent += draft.quantity * draft.price
     assert moved == expected

@@ -87,8 +87,10 @@ class Accounts:
             try:
                 self._table.transact(writes)
             except ConditionError as error:
+                if account.email_key == old_key:
+                    continue
                 owner = self._table.get(f"EMAIL#{account.email_key}", "EMAIL", consistent=True)
-                if account.email_key != old_key and owner and owner["user"] != user:
+                if owner and owner["user"] != user:
                     raise ConflictError(_TAKEN) from error
             else:
                 return account
