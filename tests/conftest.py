@@ -86,6 +86,9 @@ def aws(
             properties["SSESpecification"] = {"Enabled": encrypted}
             dynamodb.create_table(TableName=name, **properties)
     boto_session.client("kinesis").create_stream(StreamName="Stream", ShardCount=1)
+    for variable, queue in (("IMPORTS_QUEUE", "ImportQueue"), ("WEBHOOKS_QUEUE", "WebhookQueue")):
+        url = boto_session.client("sqs").create_queue(QueueName=queue)["QueueUrl"]
+        monkeypatch.setenv(variable, url)
     yield boto_session
     wiring.clear()
     reset = urllib.request.Request(f"{aws_url}/moto-api/reset", method="POST")  # noqa: S310 (our own loopback server)

@@ -18,7 +18,7 @@ LAYERS_MB = 120
 HEAVY = {"aws_xray_sdk", "boto3", "pandas", "polars", "scipy", "talib"}
 CREDENTIALS = {"argon2", "cryptography", "email_validator", "jwt"}
 """What only the functions that keep accounts are to wait for."""
-KEEP_ACCOUNTS = {"Auth", "Users"}
+KEEP_ACCOUNTS = {"Auth", "Users", "Portfolios", "Imports", "Reports", "Statements", "Alerts"}
 
 IMPORT = """
 import importlib.util, json, sys

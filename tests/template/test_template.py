@@ -19,6 +19,14 @@ TABLES = {
     "Users": {"Accounts", "Connections"},
     "WipeAccounts": {"Accounts", "Connections"},
     "Queries": {"Market", "Connections"},
+    "Portfolios": {"Accounts", "Market", "Connections"},
+    "Imports": {"Accounts", "Market", "Connections"},
+    "ImportTransactions": {"Accounts", "Market"},
+    "Reports": {"Accounts", "Market", "Connections"},
+    "Statements": {"Accounts", "Market", "Connections"},
+    "Alerts": {"Accounts", "Market", "Connections"},
+    "EvaluateAlerts": {"Accounts", "Market", "Connections"},
+    "DeliverWebhooks": {"Accounts"},
     "Websocket": {"Market", "Connections", "Accounts"},
     "IngestPrices": {"Market", "Connections"},
     "ProcessTicks": {"Market", "Connections"},
@@ -119,8 +127,17 @@ def test_every_function_logs_to_a_group_of_its_own_with_retention(expanded: dict
     assert {group["RetentionInDays"] for group in groups.values()} == {30}
 
 
+def of_stream(resources: dict[str, Resource]) -> dict[str, Resource]:
+    """The mappings of the stream's consumers."""
+    return {
+        name: mapping
+        for name, mapping in of_type(resources, "AWS::Lambda::EventSourceMapping").items()
+        if mapping["EventSourceArn"] == {"Fn::GetAtt": ["Stream", "Arn"]}
+    }
+
+
 def test_what_a_stream_consumer_gives_up_on_is_kept(expanded: dict[str, Resource]) -> None:
-    for mapping in of_type(expanded, "AWS::Lambda::EventSourceMapping").values():
+    for mapping in of_stream(expanded).values():
         assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["Failures", "Arn"]}
         assert mapping["BisectBatchOnFunctionError"] is True
         assert mapping["MaximumRetryAttempts"] >= 0
@@ -130,11 +147,23 @@ def test_what_a_stream_consumer_gives_up_on_is_kept(expanded: dict[str, Resource
 
 def test_consumers_of_one_stream_share_its_records_out(expanded: dict[str, Resource]) -> None:
     patterns = {
-        json.loads(filtered["Pattern"])["partitionKey"][0]["prefix"]: name
-        for name, mapping in of_type(expanded, "AWS::Lambda::EventSourceMapping").items()
+        name: json.loads(filtered["Pattern"])["partitionKey"][0]["prefix"]
+        for name, mapping in of_stream(expanded).items()
         for filtered in mapping["FilterCriteria"]["Filters"]
     }
-    assert patterns == {"lane#": "ProcessTicksLanes", "fan#": "FanOutDoorbells"}
+    assert patterns == {"ProcessTicksLanes": "lane#", "EvaluateAlertsLanes": "lane#", "FanOutDoorbells": "fan#"}
+
+
+def test_a_message_is_not_shown_to_two_nor_lost(expanded: dict[str, Resource]) -> None:
+    queues, functions = of_type(expanded, "AWS::SQS::Queue"), of_type(expanded, "AWS::Lambda::Function")
+    mappings = of_type(expanded, "AWS::Lambda::EventSourceMapping")
+    consumers = [mapping for name, mapping in mappings.items() if name not in of_stream(expanded)]
+    assert len(consumers) == len(queues) - 1  # nobody consumes the failures
+    for mapping in consumers:
+        queue = queues[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
+        assert mapping["BatchSize"] == 1
+        assert queue["VisibilityTimeout"] >= 6 * functions[mapping["FunctionName"]["Ref"]]["Timeout"]
+        assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["Failures", "Arn"]}
 
 
 def test_what_a_scheduled_function_gives_up_on_is_kept(expanded: dict[str, Resource]) -> None:
@@ -199,10 +228,8 @@ def test_only_auth_signs_and_with_the_newest_key_alone(signing_keys: str) -> Non
 
 @pytest.mark.parametrize("signing_keys", KEYS)
 def test_who_verifies_may_read_exactly_the_public_keys_in_force(signing_keys: str) -> None:
-    assert keys_for("kms:GetPublicKey", signing_keys) == {
-        "Auth": KEYS[signing_keys],
-        "Users": KEYS[signing_keys],
-    }
+    verifying = ("Auth", "Users", "Portfolios", "Imports", "Reports", "Statements", "Alerts")
+    assert keys_for("kms:GetPublicKey", signing_keys) == dict.fromkeys(verifying, KEYS[signing_keys])
     variables = template.load()["Globals"]["Function"]["Environment"]["Variables"]
     assert evaluated(variables["SIGNING_KEYS"], signing_keys).split(",") == KEYS[signing_keys]
 
@@ -305,7 +332,8 @@ def test_every_route_leads_to_a_function_that_may_be_called(expanded: dict[str, 
         permission["FunctionName"].get("Ref") or permission["FunctionName"]["Fn::GetAtt"][0]
         for permission in of_type(expanded, "AWS::Lambda::Permission").values()
     }
-    assert allowed == {"Auth", "Users", "Queries", "Websocket"}
+    serving = {"Auth", "Users", "Portfolios", "Imports", "Reports", "Statements", "Alerts", "Queries", "Websocket"}
+    assert allowed == serving
 
 
 def test_every_trigger_has_an_event_to_try_it_with() -> None:

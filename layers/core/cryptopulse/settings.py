@@ -36,6 +36,12 @@ class Settings(msgspec.Struct, frozen=True):
     """The local cloud's address; empty on AWS."""
     MANAGEMENT_URL: str = ""
     """Where `@connections` is; only the functions that send to WebSocket clients have it."""
+    IMPORTS_QUEUE: str = ""
+    """URL of the queue of imports to work off; only the function that takes them has it."""
+    WEBHOOKS_QUEUE: str = ""
+    """URL of the queue of webhooks to call; only the functions that fire alerts or deliver have it."""
+    WEBHOOK_ADDRESSES: Literal["public", "any"] = "public"
+    """Where webhooks may go: `any`, also loopback by plain http, is for this machine's own cloud."""
     REQUESTS_PER_MINUTE: int = 600
     """Of one user, or one address."""
     EDGE_SECRET: str = ""

@@ -24,6 +24,7 @@ TARGETS: Final = {
     "dynamodb": ("DynamoDB_20120810", "1.0"),
     "kinesis": ("Kinesis_20131202", "1.1"),
     "kms": ("TrentService", "1.1"),
+    "sqs": ("AmazonSQS", "1.0"),
 }
 RETRIED: Final = frozenset(
     {
@@ -165,7 +166,7 @@ class _Answer:
 
 
 class Client:
-    """Calls one service: `dynamodb`, `kinesis` or `kms`.
+    """Calls one service: `dynamodb`, `kinesis`, `kms` or `sqs`.
 
     Args:
         service: The service's name.
