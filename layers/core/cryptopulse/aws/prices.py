@@ -73,9 +73,9 @@ class Prices:
         days = self._days(places, domain.day_start(now), now)
         found = []
         for each in asked:
-            last, rows = _last(places[each.series], each.series), days[each.series]
+            last, rows = last_price(places[each.series], each.series), days[each.series]
             if each.rate is not None:
-                last = domain.converted_last(last, _last(places[each.rate], each.rate))
+                last = domain.converted_last(last, last_price(places[each.rate], each.rate))
                 rows = domain.converted(rows, days[each.rate])
             found.append(domain.price_now(each, last, rows, now, with_sparkline=with_sparkline))
         return found
@@ -114,10 +114,10 @@ class Prices:
 
     def _days(self, places: Places, start: int, now: int) -> dict[Series, Block]:
         """Rows from `start` on: packed minutes to the next hour, packed hours, then minutes, the open ones too."""
-        ends = {series: _packed_end(lane, now) for series, lane in places.items()}
+        ends = {series: packed_end(lane, now) for series, lane in places.items()}
         self._load_packed({s: end for s, end in ends.items() if self._packed.get(s, ())[:2] != (start, end)}, start)
         return {
-            series: joined(self._packed[series][2], self._loose(lane, series, max(start, ends[series])))
+            series: joined(self._packed[series][2], self.loose(lane, series, max(start, ends[series])))
             for series, lane in places.items()
         }
 
@@ -127,8 +127,8 @@ class Prices:
         for series, block in self._blocks(spans).items():
             self._packed[series] = (start, ends[series], block)
 
-    def _loose(self, lane: Lane, series: Series, start: int) -> Block:
-        """The rows from `start` on that are not packed, the open ones too."""
+    def loose(self, lane: Lane, series: Series, start: int) -> Block:
+        """The series' rows from `start` on (Unix ms) that are not packed, the open ones too; its lane as just read."""
         if not lane.packed_to:
             return EMPTY
         recent, name = self._minutes(lane), str(series)
@@ -158,7 +158,7 @@ class Prices:
 
     def _rows_at(self, places: Places, step: int, start: int, now: int) -> dict[Series, Block]:
         """The row of a stored step at `start`."""
-        packed = [series for series, lane in places.items() if start + step <= _packed_end(lane, now)]
+        packed = [series for series, lane in places.items() if start + step <= packed_end(lane, now)]
         rows = self._blocks({series: [(step, start, start + step)] for series in packed})
         for series in places.keys() - rows.keys():
             rows[series] = self._market.candles(places[series], series, step, start, start + step, now)
@@ -181,11 +181,12 @@ class Prices:
         return {series: joined(*found[series]) for series in spans}
 
 
-def _packed_end(lane: Lane, now: int) -> int:
+def packed_end(lane: Lane, now: int) -> int:
     """Before this (Unix ms) rows are in blocks; a lane that has not begun has no others."""
     return lane.unpacked_from if lane.packed_to else floor(now, DAY) + DAY
 
 
-def _last(lane: Lane, series: Series) -> Last | None:
+def last_price(lane: Lane, series: Series) -> Last | None:
+    """The last price of one of the lane's series, traded or polled."""
     state = lane.series.get(str(series))
     return Last(state.price, state.price_scale, state.time) if state and state.time else None
