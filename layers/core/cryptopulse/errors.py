@@ -4,6 +4,8 @@ CryptoPulseError
 ├── InvalidError            a value that breaks a rule; knows the field
 ├── NotFoundError           not there, or not yours
 ├── ConflictError           the state forbids it, or somebody was faster
+│   └── ShortError          a disposal would lack what it takes
+├── StaleError              it is not any more what the caller takes it for
 ├── RequestError            an HTTP request that cannot be read
 │   ├── MalformedError      its body is no JSON
 │   ├── TooLargeError       its body is too long
@@ -20,6 +22,8 @@ CryptoPulseError
     ├── ConditionError      a conditional write lost
     └── GoneError           the WebSocket client has left
 """
+
+from decimal import Decimal
 
 
 class CryptoPulseError(Exception):
@@ -46,6 +50,28 @@ class NotFoundError(CryptoPulseError):
 
 class ConflictError(CryptoPulseError):
     """The state of things forbids the change."""
+
+
+class ShortError(ConflictError):
+    """A disposal would be short of what it takes, or shorter than it was.
+
+    Args:
+        transaction_id: The disposal; None where it is what was to be entered.
+        asset: What there is too little of.
+        time: Of the disposal, Unix ms.
+        missing: How much of it would not be there.
+    """
+
+    def __init__(self, transaction_id: str | None, asset: str, time: int, missing: Decimal) -> None:
+        super().__init__(f"{missing:f} {asset} would be missing.")
+        self.transaction_id = transaction_id
+        self.asset = asset
+        self.time = time
+        self.missing = missing
+
+
+class StaleError(CryptoPulseError):
+    """What is to be changed is not any more as the caller knows it."""
 
 
 class RequestError(CryptoPulseError):

@@ -12,7 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptopulse.domain.lots import UNIT, Book, Holding, Match, Method, Part, decode, encode, rounded, term
+from cryptopulse.domain.lots import (
+    UNIT,
+    Book,
+    Holding,
+    Match,
+    Method,
+    Part,
+    encode_lots,
+    encode_totals,
+    restore,
+    rounded,
+    term,
+)
 from cryptopulse.errors import InvalidError
 
 METHODS: tuple[Method, ...] = get_args(Method.__value__)
@@ -35,6 +47,19 @@ def book(method: Method, *acquisitions: tuple[str, str], asset: str = "BTC") -> 
     for number, (quantity, cost) in enumerate(acquisitions, 1):
         made.acquire(asset, d(quantity), d(cost), number, f"a{number}")
     return made
+
+
+type Stored = tuple[bytes, dict[str, bytes]]
+
+
+def encode(held: Book) -> Stored:
+    """A whole book: its totals, and each asset's lots."""
+    return encode_totals(held), {asset: encode_lots(position.lots) for asset, position in held.positions.items()}
+
+
+def decode(stored: Stored) -> Book:
+    totals, lots = stored
+    return restore(totals, lots.__getitem__)
 
 
 # --- the cases of the specification ---
@@ -283,7 +308,7 @@ def test_the_largest_and_the_smallest_amounts_are_exact(method: Method) -> None:
 
 @EACH_METHOD
 def test_the_callers_decimal_context_does_not_matter(method: Method) -> None:
-    def told() -> tuple[list[Match], bytes]:
+    def told() -> tuple[list[Match], Stored]:
         held = book(method, ("1.23456789", "100.987654321"), ("2.3456789", "300.123456789"))
         return held.dispose("BTC", d("2.000000001"), d("777.777777777"), 3, "s"), encode(held)
 
@@ -327,12 +352,40 @@ def test_events_come_in_order_of_time() -> None:
 
 
 def test_a_snapshot_of_another_format_is_refused() -> None:
-    data = encode(Book("fifo"))
+    totals, lots = encode(book("fifo", ("1", "1")))
     with pytest.raises(ValueError, match="unknown format"):
-        decode(b"\x00" + data[1:])
+        decode((b"\x00" + totals[1:], lots))
     with pytest.raises(zlib.error):
-        decode(data[:-5])
-    assert decode(data).lots("BTC") == []
+        decode((totals[:-5], lots))
+    with pytest.raises(ValueError, match="unknown format"):
+        decode((totals, {"BTC": b"\x00" + lots["BTC"][1:]})).lots("BTC")
+    assert decode((totals, lots)).lots("BTC") == [Part(d("1"), d("1"), 1, "a1")]
+    assert decode((totals, lots)).lots("ETH") == []
+
+
+def test_lots_are_read_when_one_is_looked_at_and_not_when_one_is_added() -> None:
+    held = book("fifo", ("1", "10"), ("2", "30"))
+    held.acquire("ETH", d("5"), d("5"), 3, "e1")
+    held.remove("ETH", d("5"), 3, "e2")
+    totals, lots = encode(held)
+    read: list[str] = []
+
+    def get(asset: str) -> bytes:
+        read.append(asset)
+        return lots[asset]
+
+    resumed = restore(totals, get)
+    resumed.acquire("BTC", d("1"), d("20"), 4, "a3")
+    resumed.acquire("ETH", d("1"), d("1"), 4, "e3")
+    resumed.remove("ETH", d("1"), 5, "e4")
+    assert resumed.holdings == {"BTC": Holding(d("4"), d("60"))}
+    assert read == []
+    assert resumed.remove("BTC", d("4"), 5, "s") == [
+        Part(d("1"), d("10"), 1, "a1"),
+        Part(d("2"), d("30"), 2, "a2"),
+        Part(d("1"), d("20"), 4, "a3"),
+    ]
+    assert read == ["BTC"]
 
 
 # --- any history ---

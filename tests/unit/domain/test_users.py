@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptopulse.domain.accounts import Preferences
-from cryptopulse.domain.users import DisplayName, Email, email_key
+from cryptopulse.domain.names import DisplayName
+from cryptopulse.domain.users import Email, email_key
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import heapq
 import zlib
 from bisect import insort
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from functools import partial
 from operator import attrgetter
 from typing import Final, Literal, NamedTuple
 
@@ -40,7 +41,7 @@ _divide, _quantize = _ROUNDING.divide, _ROUNDING.quantize
 _DAY: Final = 86_400_000
 
 
-class Part(msgspec.Struct, frozen=True, gc=False):
+class Part(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A quantity of an asset with its cost, when (Unix ms) and by which transaction it was acquired.
 
     Where its acquisition is not known both are None, and the cost is 0.
@@ -147,10 +148,53 @@ def _lots(method: Method) -> LotsByTime | LotsByUnitCost:
     return LotsByUnitCost() if method == "hifo" else LotsByTime(is_last_first=method == "lifo")
 
 
+class StoredLots:
+    """The lots of an asset that are kept elsewhere: read when one is looked at, not when one is added.
+
+    Args:
+        method: Their book's.
+        read: Gets what `encode_lots` packed.
+    """
+
+    def __init__(self, method: Method, read: Callable[[], bytes]) -> None:
+        self._method: Final[Method] = method
+        self._read = read
+        self._all: LotsByTime | LotsByUnitCost | None = None
+        self._added: list[Lot] = []
+
+    def __iter__(self) -> Iterator[Lot]:
+        return iter(self._lots)
+
+    @property
+    def is_touched(self) -> bool:
+        """Whether they may be others than those stored."""
+        return self._all is not None or bool(self._added)
+
+    def add(self, lot: Lot) -> None:
+        if self._all is None:
+            self._added.append(lot)
+        else:
+            self._all.add(lot)
+
+    def first(self) -> Lot | None:
+        return self._lots.first()
+
+    def drop(self) -> None:
+        self._lots.drop()
+
+    @property
+    def _lots(self) -> LotsByTime | LotsByUnitCost:
+        if self._all is None:
+            self._all = _lots(self._method)
+            for lot in (*_decode_lots(self._read()), *self._added):
+                self._all.add(lot)
+        return self._all
+
+
 class Position(msgspec.Struct):
     """What a book knows of one asset: the lots, their quantity and cost, and what is there without a lot."""
 
-    lots: LotsByTime | LotsByUnitCost
+    lots: LotsByTime | LotsByUnitCost | StoredLots
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
     unknown: Decimal = ZERO
@@ -379,60 +423,78 @@ def _year_after(day: date) -> date:
     return day.replace(year=day.year + 1, day=28 if is_leap_day else day.day)
 
 
-# --- the packed form: columns, compressed ---
+# --- the packed form: totals of all assets, and the lots of each in columns; compressed ---
 
 _FORMAT: Final = b"\x01"
 
 type _Columns = tuple[list[Decimal], list[Decimal], list[int], list[str], list[Decimal | None]]
 
 
-class _Snapshot(msgspec.Struct, array_like=True):
+class _Totals(msgspec.Struct, array_like=True):
     method: Method
     time: int
     realised: dict[Term, Decimal]
-    positions: dict[str, tuple[Decimal, Decimal, Decimal, Decimal, _Columns]]
+    positions: dict[str, tuple[Decimal, Decimal, Decimal, Decimal]]
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Snapshot)
+_totals_decoder = msgspec.msgpack.Decoder(_Totals)
+_columns_decoder = msgspec.msgpack.Decoder(_Columns)
 
 
-def encode(book: Book) -> bytes:
-    """The book as bytes, some 40 a lot. A book decoded from them goes on exactly as this one does."""
+def encode_totals(book: Book) -> bytes:
+    """A book as bytes, but for its lots."""
     positions = {
-        asset: (position.quantity, position.cost, position.unknown, position.missing, _columns(position.lots))
+        asset: (position.quantity, position.cost, position.unknown, position.missing)
         for asset, position in book.positions.items()
     }
-    snapshot = _Snapshot(book.method, book.time, book.realised, positions)
-    # A higher level takes three times as long for the last fortieth.
-    return _FORMAT + zlib.compress(_encoder.encode(snapshot), 1)
+    return _packed(_Totals(book.method, book.time, book.realised, positions))
 
 
-def _columns(lots: Iterable[Lot]) -> _Columns:
-    quantities, costs, times, transactions, lefts = [], [], [], [], []
+def encode_lots(lots: Iterable[Lot]) -> bytes:
+    """The lots of one asset as bytes, some 40 each."""
+    columns: _Columns = ([], [], [], [], [])
+    quantities, costs, times, transactions, lefts = columns
     for lot in lots:
         quantities.append(lot.quantity)
         costs.append(lot.cost)
         times.append(lot.acquired_at)
         transactions.append(lot.transaction)
         lefts.append(None if lot.left == lot.quantity else lot.left)
-    return quantities, costs, times, transactions, lefts
+    return _packed(columns)
 
 
-def decode(data: bytes) -> Book:
-    """The book that `encode` packed.
+def restore(totals: bytes, read: Callable[[str], bytes]) -> Book:
+    """The book that was packed; it goes on exactly as that one would have.
+
+    Args:
+        totals: As of `encode_totals`.
+        read: Gets what `encode_lots` packed of an asset; called for those of which lots are needed, when they are.
 
     Raises:
         ValueError: The format is unknown.
     """
-    if data[:1] != _FORMAT:
-        raise ValueError(f"unknown format of lots {data[:1]!r}")
-    snapshot = _decoder.decode(zlib.decompress(data[1:]))
-    book = Book(snapshot.method)
-    book.time, book.realised = snapshot.time, snapshot.realised
-    for asset, (quantity, cost, unknown, missing, columns) in snapshot.positions.items():
-        lots = _lots(book.method)
-        for acquired, paid, time, transaction, left in zip(*columns, strict=True):
-            lots.add(Lot(acquired, paid, time, transaction, acquired if left is None else left))
+    packed = _totals_decoder.decode(_unpacked(totals))
+    book = Book(packed.method)
+    book.time, book.realised = packed.time, packed.realised
+    for asset, (quantity, cost, unknown, missing) in packed.positions.items():
+        lots = StoredLots(book.method, partial(read, asset)) if quantity else _lots(book.method)
         book.positions[asset] = Position(lots, quantity, cost, unknown, missing)
     return book
+
+
+def _decode_lots(data: bytes) -> Iterator[Lot]:
+    columns = _columns_decoder.decode(_unpacked(data))
+    for acquired, paid, time, transaction, left in zip(*columns, strict=True):
+        yield Lot(acquired, paid, time, transaction, acquired if left is None else left)
+
+
+def _packed(content: object) -> bytes:
+    # A higher level takes three times as long for the last fortieth.
+    return _FORMAT + zlib.compress(_encoder.encode(content), 1)
+
+
+def _unpacked(data: bytes) -> bytes:
+    if data[:1] != _FORMAT:
+        raise ValueError(f"unknown format of lots {data[:1]!r}")
+    return zlib.decompress(data[1:])

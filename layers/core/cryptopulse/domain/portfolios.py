@@ -1,4 +1,4 @@
-"""Transactions: what a portfolio is made of, and what each of them must hold to."""
+"""Portfolios, and the transactions that they are made of: what each of these must hold to."""
 
 import re
 import unicodedata
@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Literal, Self, get_args
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
-from cryptopulse.domain.times import Time
+from cryptopulse.domain.lots import Method
+from cryptopulse.domain.names import DisplayName
+from cryptopulse.domain.times import Moment, Time, rfc3339
 from cryptopulse.errors import InvalidError
 
 type Kind = Literal["buy", "sell", "trade", "deposit", "withdrawal", "transfer", "reward", "airdrop", "fee"]
@@ -248,3 +250,54 @@ class Draft(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
         """
         if self.time > now + AHEAD:
             raise InvalidError("time", "Expected a time that is not in the future")
+
+
+class Portfolio(Struct, kw_only=True):
+    """A user's portfolio. Times in Unix ms; `updated_at` is that of what it is called and how it counts."""
+
+    id: str
+    name: str
+    base_currency: Currency
+    cost_basis: Method
+    created_at: int
+    updated_at: int
+    version: int
+
+
+class NewPortfolio(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A portfolio to be; what is left out is as the user's preferences say."""
+
+    name: DisplayName
+    base_currency: Currency | UnsetType = UNSET
+    cost_basis: Method | UnsetType = UNSET
+
+
+class PortfolioChange(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What to change of a portfolio; what is left out stays."""
+
+    name: DisplayName | UnsetType = UNSET
+    base_currency: Currency | UnsetType = UNSET
+    cost_basis: Method | UnsetType = UNSET
+
+
+class PortfolioView(Struct, kw_only=True):
+    """A portfolio, as its user sees it."""
+
+    id: str
+    name: str
+    base_currency: Currency
+    cost_basis: Method
+    created_at: Moment
+    updated_at: Moment
+
+    @classmethod
+    def of(cls, portfolio: Portfolio) -> Self:
+        """A portfolio's."""
+        return cls(
+            id=portfolio.id,
+            name=portfolio.name,
+            base_currency=portfolio.base_currency,
+            cost_basis=portfolio.cost_basis,
+            created_at=rfc3339(portfolio.created_at),
+            updated_at=rfc3339(portfolio.updated_at),
+        )

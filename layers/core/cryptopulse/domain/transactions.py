@@ -1,10 +1,10 @@
 """Transactions as a portfolio keeps them: what was entered, its place in the order, and what things were worth then."""
 
 from decimal import Decimal
-from typing import Final, Literal, NamedTuple, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, overload
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cryptopulse.domain.lots import Part
 from cryptopulse.domain.portfolios import (
@@ -19,7 +19,7 @@ from cryptopulse.domain.portfolios import (
     Quantity,
     is_fiat,
 )
-from cryptopulse.domain.times import Time
+from cryptopulse.domain.times import Moment, Time, rfc3339
 
 type Rank = Literal[0, 1, 2]
 """Within one millisecond acquisitions (0) come before transfers (1), and those before other disposals (2)."""
@@ -35,6 +35,17 @@ class Key(NamedTuple):
     time: int
     rank: int
     id: str
+
+    @property
+    def packed(self) -> bytes:
+        """The place as bytes."""
+        return self.time.to_bytes(_TIME // 8) + bytes([self.rank]) + bytes.fromhex(self.id)
+
+    @classmethod
+    def unpacked(cls, place: bytes) -> Self:
+        """The place that `packed` tells."""
+        time, rank, id_ = place[: _TIME // 8], place[_TIME // 8], place[_TIME // 8 + 1 :]
+        return cls(int.from_bytes(time), rank, id_.hex())
 
 
 class Mark(Struct, frozen=True, array_like=True, gc=False):
@@ -179,3 +190,117 @@ def new_id(time: int, now: int, place: int, entropy: int) -> str:
 def time_of(id_: str) -> int:
     """The time (Unix ms) that a transaction had when it got its id."""
     return int(id_, 16) >> _CREATED + _PLACE + _ENTROPY
+
+
+# --- what clients send ---
+
+
+class TransactionChange(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What to change of a transaction: a field that is left out stays, null removes it.
+
+    Without its price a transaction has no `currency`, without its fee no `fee_asset`: these go with them.
+    """
+
+    type: Kind | UnsetType = UNSET
+    asset: Asset | UnsetType = UNSET
+    quantity: Quantity | UnsetType = UNSET
+    price: Quantity | UnsetType | None = UNSET
+    currency: Currency | UnsetType | None = UNSET
+    fee: Amount | UnsetType | None = UNSET
+    fee_asset: FeeAsset | UnsetType | None = UNSET
+    counter_asset: Asset | UnsetType | None = UNSET
+    counter_quantity: Quantity | UnsetType | None = UNSET
+    to_portfolio_id: str | UnsetType | None = UNSET
+    external_id: ExternalId | UnsetType | None = UNSET
+    time: Time | UnsetType = UNSET
+    note: Note | UnsetType | None = UNSET
+
+    def of(self, draft: Draft) -> Draft:
+        """A draft with these changes.
+
+        Raises:
+            InvalidError: Its fields do not go together any more.
+        """
+        given: dict[str, Any] = {
+            name: value for name, value in msgspec.structs.asdict(self).items() if value is not UNSET
+        }
+        for name, unit in (("price", "currency"), ("fee", "fee_asset")):
+            if name in given and given[name] is None:
+                given.setdefault(unit, None)
+        return msgspec.structs.replace(draft, **given)
+
+
+# --- what they get ---
+
+_AMOUNT: Final = Meta(description="Exact, without an exponent")
+
+
+class Rate(Struct):
+    """What one unit of an asset or a currency was worth in the portfolio's base currency, and when."""
+
+    asset: str
+    currency: Currency
+    price: Annotated[str, _AMOUNT]
+    time: Moment
+
+
+class TransactionView(Struct, kw_only=True):
+    """A transaction, as one of its user's portfolios sees it."""
+
+    id: str
+    portfolio_id: str
+    type: Kind
+    asset: str
+    quantity: Annotated[str, _AMOUNT]
+    price: Annotated[str, _AMOUNT] | None
+    currency: Annotated[Currency | None, Meta(description="What `price` is in; null without one")]
+    fee: Annotated[str, _AMOUNT] | None
+    fee_asset: str | None
+    counter_asset: str | None
+    counter_quantity: Annotated[str, _AMOUNT] | None
+    to_portfolio_id: Annotated[str | None, Meta(description="Where a transfer goes")]
+    from_portfolio_id: Annotated[str | None, Meta(description="Where a transfer came from; null where it goes out")]
+    external_id: str | None
+    time: Moment
+    note: str | None
+    created_at: Moment
+    updated_at: Moment
+    rates: Annotated[
+        list[Rate], Meta(description="The market's prices that it was entered with, by asset; unknown ones are absent")
+    ]
+
+    @classmethod
+    def of(cls, transaction: Transaction, portfolio: str, base: Currency) -> Self:
+        """A transaction's, as the portfolio of this id and base currency sees it."""
+        return cls(
+            id=transaction.id,
+            portfolio_id=portfolio,
+            type=transaction.type,
+            asset=transaction.asset,
+            quantity=_plain(transaction.quantity),
+            price=_plain(transaction.price),
+            currency=transaction.currency,
+            fee=_plain(transaction.fee),
+            fee_asset=transaction.fee_asset,
+            counter_asset=transaction.counter_asset,
+            counter_quantity=_plain(transaction.counter_quantity),
+            to_portfolio_id=transaction.to_portfolio_id,
+            from_portfolio_id=transaction.from_portfolio_id,
+            external_id=transaction.external_id,
+            time=rfc3339(transaction.time),
+            note=transaction.note,
+            created_at=rfc3339(transaction.created_at),
+            updated_at=rfc3339(transaction.updated_at),
+            rates=[
+                Rate(code, base, _plain(mark.price), rfc3339(mark.time))
+                for code, mark in sorted(transaction.marks.items())
+            ],
+        )
+
+
+@overload
+def _plain(amount: Decimal) -> str: ...
+@overload
+def _plain(amount: None) -> None: ...
+def _plain(amount: Decimal | None) -> str | None:
+    return None if amount is None else f"{amount:f}"

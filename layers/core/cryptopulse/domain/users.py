@@ -8,9 +8,13 @@ from email_validator import EmailNotValidError, EmailSyntaxError, ValidatedEmail
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cryptopulse.domain.accounts import Account, GrantedToken, Preferences, Session
+from cryptopulse.domain.names import DisplayName
+from cryptopulse.domain.alerts import AlertView, FiredView
 from cryptopulse.domain.passwords import EnteredPassword, Password
-from cryptopulse.domain.times import Time, rfc3339
+from cryptopulse.domain.portfolios import PortfolioView
+from cryptopulse.domain.times import Moment, Time, rfc3339
 from cryptopulse.domain.tokens import TokenScope
+from cryptopulse.domain.transactions import TransactionView
 from cryptopulse.errors import InvalidError
 
 LONGEST_EMAIL: Final = 254
@@ -40,34 +44,6 @@ class Email(str):
     def key(self) -> str:
         """What two ways of writing one address share, hashed."""
         return email_key(self)
-
-
-_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that turn the direction of what stands around them."""
-
-
-class DisplayName(str):
-    """A name to show: 1 to 100 characters, without control characters."""
-
-    SCHEMA: ClassVar[dict[str, Any]] = {"type": "string", "minLength": 1, "maxLength": 100}
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """The name without spaces around it.
-
-        Raises:
-            ValueError: It breaks a rule.
-        """
-        name = unicodedata.normalize("NFC", text).strip() if len(text) <= 1_000 else ""  # it takes time for long ones
-        if not 1 <= len(name) <= 100:
-            raise ValueError("Expected 1 to 100 characters")
-        if any(
-            unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") or character in _TURNING for character in name
-        ):
-            raise ValueError("Expected no control characters")
-        if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
-            raise ValueError("Expected something to be seen")
-        return cls(name)
 
 
 def email_key(text: str) -> str:
@@ -155,8 +131,6 @@ class NewApiToken(_Body):
 
 # --- what they get ---
 
-type Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-
 
 class Profile(Struct):
     """A user, as he sees himself."""
@@ -235,6 +209,12 @@ class NewApiTokenView(ApiTokenView, kw_only=True):
     token: str
 
 
+class PortfolioExport(PortfolioView, kw_only=True):
+    """A portfolio with all that is in it."""
+
+    transactions: list[TransactionView]
+
+
 class Export(Struct):
     """All that is kept of a user."""
 
@@ -243,3 +223,6 @@ class Export(Struct):
     preferences: Preferences
     sessions: list[SessionView]
     tokens: list[ApiTokenView]
+    portfolios: list[PortfolioExport]
+    alerts: list[AlertView]
+    alerts_fired: Annotated[list[FiredView], Meta(description="Of the last 90 days")]
