@@ -9,13 +9,15 @@ import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from aws_lambda_powertools.event_handler.api_gateway import Route
 
 from cryptopulse.api.app import JSON, PROBLEM, Answer, Api, Created, Empty, Given, Problem, need_of
-from cryptopulse.api.deps import IDEMPOTENCY_KEY, IDEMPOTENT, Read
+from cryptopulse.api.bodies import Content
+from cryptopulse.api.deps import IDEMPOTENCY_KEY, IDEMPOTENT, IF_MATCH, ONCE, Read
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "functions" / "queries" / "openapi.json"
@@ -46,8 +48,18 @@ another body 422. An answer that shows a secret once is not kept: its repeat is 
 Nothing is clamped or ignored silently: a field, or a parameter of a route that takes some, that is out of range,
 unknown or malformed is 422 and named in `errors`. Every GET answers HEAD too; market reads carry a strong `ETag` and
 `Cache-Control`, and 304 is the answer to an `If-None-Match` that still holds. Every answer carries `X-Request-Id`."""
-FILES = {"/docs": {"text/html": {}}, "/openapi.json": {"application/json": {"schema": {"type": "object"}}}}
-"""What the routes that serve files answer."""
+TEXT = {"schema": {"type": "string"}}
+FILES = {
+    "/docs": {"text/html": {}},
+    "/openapi.json": {"application/json": {"schema": {"type": "object"}}},
+    "/portfolios/{portfolio_id}/gains": {"text/csv": TEXT},
+    "/portfolios/{portfolio_id}/transactions/export": {"text/csv": TEXT},
+    "/portfolios/{portfolio_id}/statement": {
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {},
+        "text/html": TEXT,
+    },
+}
+"""What the routes that serve files answer, beside JSON where they do that too."""
 SECURITY = {
     "bearerAuth": {"type": "http", "scheme": "bearer", "description": "An access token or an API token"},
     "refreshCookie": {"type": "apiKey", "in": "cookie", "name": "refresh_token"},
@@ -121,9 +133,11 @@ def _operation(route: Route, named: dict[Any, dict[str, Any]], components: dict[
     security: dict[str, Any] = {"security": route.security or []}
     if need != "public":
         security = {"security": [{"bearerAuth": []}], "x-scope": need}
-    body = {}
+    body: dict[str, Any] = {}
     if (read := _read(route, "body")) is not None:
         body = {"requestBody": {"required": not read.is_optional, "content": {JSON: {"schema": named[read.kind]}}}}
+    elif (content := _content(route)) is not None:
+        body = {"requestBody": {"required": True, "content": {kind: {} for kind in content.types}}}
     responses = {**_refusals(route, parameters), **_answers(route, named)}
     return {
         **operation,
@@ -145,11 +159,12 @@ def _answers(route: Route, named: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     own = _hints(route)["return"]
     if own is Empty:
         told: dict[int, Any] = {204: {"description": "Done"}}
-    elif (kind := _shown(route)) is None:
-        told = {200: {"description": "OK", "content": FILES[route.openapi_path]}}
     else:
+        kind = _shown(route)
         status = HTTPStatus.CREATED if get_origin(own) is Created else HTTPStatus.OK
-        told = {status: {"description": status.phrase, "content": {JSON: {"schema": named[kind]}}}}
+        json_ = {} if kind is None else {JSON: {"schema": named[kind]}}
+        files = FILES.get(route.openapi_path, {}) if get_origin(own) not in (Answer, Created) else {}
+        told = {status: {"description": status.phrase, "content": {**json_, **files}}}
     (usual,) = told.values()
     for other, each in (route.responses or {}).items():
         told[other] = {**each, **(_problem(named) if 400 <= other < 500 else {"content": usual["content"]})}
@@ -159,13 +174,13 @@ def _answers(route: Route, named: dict[Any, dict[str, Any]]) -> dict[str, Any]:
 def _refusals(route: Route, parameters: list[dict[str, Any]]) -> dict[str, Any]:
     """What every route like it answers where something is wrong."""
     names = {each["name"] for each in parameters}
-    body, is_public = _read(route, "body"), need_of(route) == "public"
+    has_body, is_public = bool(_read(route, "body") or _content(route)), need_of(route) == "public"
     found = ["429", "default"]
     if not is_public:
         found += ["401", "403"]
-    if body is not None:
+    if has_body:
         found += ["400", "413", "415"]
-    if body is not None or any(each["in"] != "path" for each in parameters):
+    if has_body or any(each["in"] != "path" for each in parameters):
         found.append("422")
     if names & {"symbol", "symbols"} or any(each["in"] == "path" for each in parameters):
         found.append("404")
@@ -196,10 +211,15 @@ def _read(route: Route, place: Literal["query", "body"]) -> Read | None:
     return next((mark for mark in _marks(route) if isinstance(mark, Read) and mark.place == place), None)
 
 
+def _content(route: Route) -> Content | None:
+    return next((mark for mark in _marks(route) if isinstance(mark, Content)), None)
+
+
 def _shown(route: Route) -> Any:
-    """What the JSON of its answer is."""
+    """What the JSON of its answer is, if it may be JSON."""
     own = _hints(route)["return"]
-    return get_args(own)[0] if get_origin(own) in (Answer, Created) else None
+    answers = get_args(own) if isinstance(own, UnionType) else (own,)
+    return next((get_args(each)[0] for each in answers if get_origin(each) in (Answer, Created)), None)
 
 
 def _kinds(route: Route) -> Iterator[Any]:
@@ -215,9 +235,13 @@ def _path_parameters(route: Route) -> Iterator[dict[str, Any]]:
 
 
 def _headers(route: Route) -> Iterator[dict[str, Any]]:
-    if IDEMPOTENT in _marks(route):
+    marks = _marks(route)
+    if IDEMPOTENT in marks or ONCE in marks:
         schema = {"type": "string", "pattern": "^[ -~]{1,64}$", "description": "Makes a repeat harmless, for 24 hours"}
         yield _parameter(IDEMPOTENCY_KEY, "header", schema, required=False)
+    if IF_MATCH in marks:
+        schema = {"type": "string", "description": "The `ETag` of what is to be changed; another one is 412"}
+        yield _parameter("If-Match", "header", schema, required=False)
 
 
 def _query_parameters(

@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto.server import ThreadedMotoServer
 
 from cryptopulse import wiring
-from local.template import load, resources
+from local.template import load
 
 ROOT = Path(__file__).parent.parent
 REGION = "us-east-1"
@@ -74,7 +74,7 @@ def aws(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("SIGNING_KEYS", _signing_key(boto_session))
+    monkeypatch.setenv("SIGNING_KEYS", _signing_key(boto_session, template))
     wiring.clear()
     dynamodb = boto_session.client("dynamodb")
     for name, resource in template["Resources"].items():
@@ -95,9 +95,9 @@ def aws(
     urllib.request.urlopen(reset, timeout=10).read()  # noqa: S310
 
 
-def _signing_key(session: boto3.Session) -> str:
+def _signing_key(session: boto3.Session, template: dict[str, Any]) -> str:
     """The ARN of a new key, as the template declares it: what resets moto forgets keys too."""
-    (properties,) = resources("AWS::KMS::Key").values()
+    properties = template["Resources"]["SigningKey"]["Properties"]
     own = {name: properties[name] for name in ("KeySpec", "KeyUsage")}
     return session.client("kms").create_key(**own)["KeyMetadata"]["Arn"]
 

@@ -1,22 +1,33 @@
 """The HTTP API as a client sees it: each request goes to the function that serves its path."""
 
+import gzip
+import importlib
 import json
+import re
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.auth import app as auth
-from functions.queries import app as queries
-from functions.users import app as users
-
+SERVING = {
+    r"/users/.*": "users",
+    r"/auth/.*|/\.well-known/.*": "auth",
+    r"/portfolios/[^/]*/(holdings|performance|history|gains)": "reports",
+    r"/portfolios/[^/]*/(transactions/(import|export)|imports/.*)": "imports",
+    r"/portfolios/[^/]*/statement": "statements",
+    r"/portfolios(/.*)?": "portfolios",
+    r"/alerts(/.*)?": "alerts",
+    r".*": "queries",
+}
+"""Which function serves a path: the first that matches."""
 EMAIL = "ann@example.com"
 PASSWORD = "correct horse battery staple"
 ADDRESS = "203.0.113.7"
 
 
 class Reply(NamedTuple):
-    """An answer; `body` is decoded, None where there is none."""
+    """An answer; `body` is decoded where it is JSON, bytes where it came in base64, None where there is none."""
 
     status: int
     body: Any
@@ -60,14 +71,12 @@ class Web:
         sent = {**({"authorization": f"Bearer {token}"} if token is not None else {}), **(headers or {})}
         event = self._event(method, path, query, headers=sent, body=body, cookies=cookies)
         event["requestContext"]["http"]["sourceIp"] = address
-        serving = (
-            users if path.startswith("/users/") else auth if path.startswith(("/auth/", "/.well-known/")) else queries
-        )
-        answer = serving.handler(event, self._context)
-        text = answer["body"]
-        return Reply(
-            answer["statusCode"], json.loads(text) if text else None, answer["headers"], answer.get("cookies", [])
-        )
+        name = next(name for pattern, name in SERVING.items() if re.fullmatch(pattern, path, re.DOTALL))
+        answer = importlib.import_module(f"functions.{name}.app").handler(event, self._context)
+        text = b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"]
+        if text and answer["headers"]["Content-Type"].endswith("json"):
+            text = json.loads(gzip.decompress(text) if "Content-Encoding" in answer["headers"] else text)
+        return Reply(answer["statusCode"], text or None, answer["headers"], answer.get("cookies", []))
 
     def register(self, email: str = EMAIL, password: str = PASSWORD, **more: Any) -> Reply:
         """Makes an account."""

@@ -15,10 +15,15 @@ from local import template
 FUNCTIONS = template.resources("AWS::Serverless::Function")
 ARTEFACTS = template.ROOT / ".aws-sam" / "host"
 LAYERS_MB = 120
+UNZIPPED_MB = 250
+"""Lambda's limit of a function with its layers."""
 HEAVY = {"aws_xray_sdk", "boto3", "pandas", "polars", "scipy", "talib"}
 CREDENTIALS = {"argon2", "cryptography", "email_validator", "jwt"}
 """What only the functions that keep accounts are to wait for."""
 KEEP_ACCOUNTS = {"Auth", "Users", "Portfolios", "Imports", "Reports", "Statements", "Alerts"}
+
+OWN = {"Statements": {"pandas"}}
+"""What a function brings along in its own artefact, and no other."""
 
 IMPORT = """
 import importlib.util, json, sys
@@ -64,6 +69,7 @@ def test_a_handler_imports_alone_compiled_and_lean(artefacts: Path, function: st
     seen = imported(artefacts, function)
     assert seen["compiled"] == []
     refused = HEAVY if function in KEEP_ACCOUNTS else HEAVY | CREDENTIALS
+    refused -= OWN.get(function, set())
     assert refused.isdisjoint(module.partition(".")[0] for module in seen["modules"])
 
 
@@ -92,11 +98,22 @@ def test_the_dependencies_are_wheels_of_the_pinned_versions(artefacts: Path) -> 
     )
 
 
-def test_the_environment_has_the_layers_own_versions() -> None:
-    assert pins("layers/dependencies/requirements.txt") <= pins("requirements/dev.txt")
+@pytest.mark.parametrize("file", ["layers/dependencies/requirements.txt", "functions/statements/requirements.txt"])
+def test_the_environment_has_the_artefacts_own_versions(file: str) -> None:
+    assert pins(file) <= pins("requirements/dev.txt")
 
 
-@pytest.mark.parametrize("file", ["layers/dependencies/requirements.txt", "requirements/dev.txt"])
+def test_statements_fit_with_the_layers(artefacts: Path) -> None:
+    size = sum(
+        path.stat().st_size
+        for part in ("Statements", "Dependencies", "Core")
+        for path in (artefacts / part).rglob("*")
+        if path.is_file()
+    )
+    assert size / 1e6 <= UNZIPPED_MB
+
+
+@pytest.mark.parametrize("file", ["layers/dependencies/requirements.txt", "functions/statements/requirements.txt", "requirements/dev.txt"])
 def test_requirements_are_hashed_and_name_no_place(file: str) -> None:
     text = (template.ROOT / file).read_text()
     assert "://" not in text

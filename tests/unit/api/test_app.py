@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -22,6 +24,8 @@ from cryptopulse.errors import (
     MediaTypeError,
     NotFoundError,
     RequestError,
+    ShortError,
+    StaleError,
     ThrottledError,
     TooLargeError,
     UnauthenticatedError,
@@ -29,6 +33,8 @@ from cryptopulse.errors import (
 
 type Ask = Callable[..., dict[str, Any]]
 
+ISSUER = "1"
+"""As the fixture `minute` sets it."""
 REQUEST_ID = "T73w9WHhZLjunxc="
 COOKIE = Cookie("a", "1", path="/auth", http_only=True, max_age=0, same_site=SameSite.STRICT_MODE)
 LIMITED = {"RateLimit-Limit": "600", "RateLimit-Remaining": "599", "RateLimit-Reset": "57"}
@@ -59,7 +65,17 @@ def make(error: Exception | None) -> Api:
     @api.post("/things")
     @public
     def add() -> Created[Thing]:
-        return Created(Thing("new"), headers={"Location": "/things/new"})
+        return Created(Thing("new"), path="/things/new")
+
+    @api.get("/things/own")
+    @public
+    def read_own() -> Answer[Thing]:
+        return Answer(Thing("own"), is_tagged=True)
+
+    @api.patch("/things/own")
+    @public
+    def change_own() -> Answer[Thing]:
+        return Answer(Thing("own"), is_tagged=True)
 
     @api.get("/things")
     @public
@@ -70,6 +86,11 @@ def make(error: Exception | None) -> Api:
     @public
     def keep() -> Answer[Thing]:
         return Answer(Thing("kept"), cookies=[COOKIE, Cookie("b", "2")])
+
+    @api.get("/cookies")
+    @public
+    def show() -> Answer[Thing]:
+        return Answer(Thing("shown"))
 
     @api.delete("/cookies")
     @public
@@ -85,6 +106,10 @@ def ask(http_event: Callable[..., dict[str, Any]], context: LambdaContext) -> As
         return make(error).resolve(http_event(*request, **more), context)
 
     return ask
+
+
+def tag(body: str) -> str:
+    return f'"{sha256(body.encode()).hexdigest()[:32]}"'
 
 
 def problem(status: int, title: str, detail: str, **more: Any) -> dict[str, Any]:
@@ -156,6 +181,7 @@ BUSY, OURS = "Too busy; try again.", "Something went wrong on our side."
         (DeniedError("Not from there."), 403, "Forbidden", "Not from there."),
         (NotFoundError("There is no such thing."), 404, "Not Found", "There is no such thing."),
         (ConflictError("It is taken."), 409, "Conflict", "It is taken."),
+        (StaleError("It has changed."), 412, "Precondition Failed", "It has changed."),
         (TooLargeError("It is too long."), 413, "Content Too Large", "It is too long."),
         (MediaTypeError("It is no JSON."), 415, "Unsupported Media Type", "It is no JSON."),
         (LimitedError("Wait a little.", 7), 429, "Too Many Requests", "Wait a little."),
@@ -173,6 +199,15 @@ def test_an_error_is_a_problem_that_tells_no_secret(
     answer = ask("GET", "/things/a", error=error)
     assert answer["statusCode"] == status
     assert json.loads(answer["body"]) == problem(status, title, detail)
+
+
+def test_a_conflict_names_what_would_be_short(ask: Ask) -> None:
+    for id_ in ("0" * 32, None):
+        answer = ask("GET", "/things/a", error=ShortError(id_, "BTC", 1_000, Decimal("1E-7")))
+        conflict = {"transaction_id": id_, "asset": "BTC", "time": "1970-01-01T00:00:01.000Z", "missing": "0.0000001"}
+        assert json.loads(answer["body"]) == problem(
+            409, "Conflict", "0.0000001 BTC would be missing.", conflict=conflict
+        )
 
 
 @pytest.mark.parametrize(
@@ -255,7 +290,8 @@ def test_what_was_made_is_created_and_not_kept(ask: Ask) -> None:
         "headers": {
             "Content-Type": "application/json",
             "Cache-Control": "no-store",
-            "Location": "/things/new",
+            "Location": f"{ISSUER}/things/new",
+            "ETag": tag('{"name":"new"}'),
             "X-Request-Id": REQUEST_ID,
             **LIMITED,
         },
@@ -286,6 +322,24 @@ def test_a_known_answer_is_not_sent_again(ask: Ask, form: str, name: str) -> Non
         answer = ask(method, "/things/a", headers={name: form.format(tag)})
         assert (answer["statusCode"], answer["body"]) == (304, "")
         assert answer["headers"] == {"Cache-Control": "public, max-age=1", "ETag": tag, "X-Request-Id": REQUEST_ID}
+
+
+def test_what_nobody_may_keep_can_be_tagged_and_spared_too(ask: Ask) -> None:
+    own = tag('{"name":"own"}')
+    told = {"Cache-Control": "no-store", "ETag": own, "X-Request-Id": REQUEST_ID, **LIMITED}
+    got = ask("GET", "/things/own")
+    assert (got["statusCode"], got["headers"]) == (200, {"Content-Type": "application/json", **told})
+    known = ask("GET", "/things/own", headers={"if-none-match": own})
+    assert (known["statusCode"], known["headers"], known["body"]) == (304, told, "")
+
+
+def test_a_change_is_always_shown(ask: Ask) -> None:
+    changed = ask("PATCH", "/things/own", headers={"if-none-match": "*"})
+    assert (changed["statusCode"], changed["headers"]["ETag"]) == (200, tag('{"name":"own"}'))
+
+
+def test_what_has_no_tag_is_known_to_nobody(ask: Ask) -> None:
+    assert ask("GET", "/cookies", headers={"if-none-match": "*"})["statusCode"] == 200
 
 
 @pytest.mark.parametrize("form", ['"x"', "", "x", '"x", "y"', '"*"'])

@@ -23,6 +23,16 @@ def test_a_cursor_tells_its_position(position: int) -> None:
     assert len(OURS.issue(position)) == 32
 
 
+@given(place=st.binary(max_size=40))
+def test_a_cursor_tells_any_bytes(place: bytes) -> None:
+    cursor = OURS.seal(place)
+    assert OURS.open(cursor) == place
+    for other in (cursor.rstrip("="), cursor + "=", cursor[:-1] + "=", cursor.swapcase()):
+        if other != cursor:
+            with pytest.raises(InvalidError):
+                OURS.open(other)
+
+
 def test_a_cursor_is_good_whatever_cursor_the_query_had() -> None:
     later = Cursors("key", "/candles/BTC-USD", ChartQuery(interval="5m", start=Time(7), cursor=OURS.issue(1)))
     assert later.position(OURS.issue(2)) == 2

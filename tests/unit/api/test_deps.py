@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
 
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cryptopulse.api.app import Answer, Api, public
-from cryptopulse.api.deps import From, IdempotencyKey, Sent, body, parameters
+from cryptopulse.api.deps import From, IdempotencyKey, IfMatch, Sent, body, parameters
 from cryptopulse.domain.times import Time
+from cryptopulse.errors import InvalidError
 from tests.unit.api.conftest import EDGE_SECRET
 
 type Ask = Callable[..., dict[str, Any]]
@@ -33,6 +35,10 @@ class Colour(str):
 
 class Part(Struct, forbid_unknown_fields=True):
     size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 0:
+            raise InvalidError("size", "Expected more")
 
 
 class Thing(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -68,6 +74,17 @@ def make() -> Api:
     @public
     def add_any(new: Annotated[Thing | None, body(Thing, optional=True, largest=LARGER)]) -> Answer[str]:
         return Answer(repr(new))
+
+    @api.post("/things/many")
+    @public
+    def add_many(new: Annotated[Part | list[Part], body(Part, many=3)]) -> Answer[str]:
+        return Answer(repr(new))
+
+    @api.patch("/things")
+    @public
+    def change(expected: IfMatch) -> Answer[str]:
+        expected.check(Part(1))
+        return Answer("changed")
 
     @api.get("/things")
     @public
@@ -302,3 +319,61 @@ def test_an_odd_idempotency_key_is_refused(ask: Ask, key: str) -> None:
         f"Idempotency-Key: {message}",
         [{"field": "Idempotency-Key", "message": message}],
     )
+
+
+# --- arrays ---
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"size":1}', "Part(size=1)"),
+        ('[{"size":1}]', "[Part(size=1)]"),
+        (' \n[ {"size":1},{"size":2} ,{"size":3}] ', "[Part(size=1), Part(size=2), Part(size=3)]"),
+    ],
+)
+def test_a_body_may_be_one_or_many(post: Ask, text: str, expected: str) -> None:
+    answer = post(text, "/things/many")
+    assert (answer["statusCode"], json.loads(answer["body"])) == (200, expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "message"),
+    [
+        ("[]", "body", "Expected 1 to 3 in the array"),
+        ("[1,2,3,4]", "body", "Expected 1 to 3 in the array"),
+        ("1", "body", "Expected `object`, got `int`"),
+        ('[{"size":1},2]', "[1]", "Expected `object`, got `int`"),
+        ('[{"size":1},[]]', "[1]", "Expected `object`, got `array`"),
+        ('[{"size":1},{"size":"x"}]', "[1].size", "Expected `int`, got `str`"),
+        ('[{"size":1},{}]', "[1].size", "Required"),
+        ('[{"size":1,"x":1}]', "[0].x", "There is no such field"),
+        ('[{"size":1},{"size":1},{"size":-1}]', "[2].size", "Expected more"),
+        ('{"size":-1}', "size", "Expected more"),
+    ],
+)
+def test_what_is_wrong_in_an_array_has_its_place(post: Ask, text: str, field: str, message: str) -> None:
+    errors = [{"field": field, "message": message}]
+    assert refused(post(text, "/things/many")) == (422, f"{field}: {message}", errors)
+
+
+@pytest.mark.parametrize("text", ["[", '[{"size":1}', '[{"size":1},]', '[{"size":1}]]', b'[{"size":"\xff"}]'])
+def test_an_array_that_is_none_is_malformed(post: Ask, text: str | bytes) -> None:
+    assert refused(post(text, "/things/many")) == MALFORMED
+
+
+# --- If-Match ---
+
+PART = sha256(b'{"size":1}').hexdigest()[:32]
+
+
+@pytest.mark.parametrize("form", [None, "*", " * ", f'"{PART}"', f'"x", "{PART}"', f'W/"x","{PART}" '])
+def test_what_is_as_expected_may_be_changed(ask: Ask, form: str | None) -> None:
+    answer = ask("PATCH", "/things", headers={} if form is None else {"If-Match": form})
+    assert (answer["statusCode"], answer["body"]) == (200, '"changed"')
+
+
+@pytest.mark.parametrize("form", ["", '"x"', PART, f'W/"{PART}"', f'"{PART.upper()}"', '"*"', f"'{PART}'"])
+def test_what_is_not_as_expected_is_left_alone(ask: Ask, form: str) -> None:
+    stale = (412, "It has been changed since: read it again.", None)
+    assert refused(ask("PATCH", "/things", headers={"if-match": form})) == stale

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from openapi_spec_validator import validate
 
 from cryptopulse.api.app import Answer, Api, Created, Empty, need_of, public, scoped
-from cryptopulse.api.deps import IdempotencyKey, Symbol, Who, body, parameters
+from cryptopulse.api.deps import IdempotencyKey, IfMatch, Once, Symbol, Who, body, parameters
 from cryptopulse.api.docs import ASSETS, PAGE
 from cryptopulse.domain.tokens import Caller
 from local import openapi
@@ -105,6 +105,16 @@ def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         """Removes a thing."""
         return Empty()
 
+    @api.patch("/things/<thing_id>", tags=["Things"])
+    def replace_things(
+        thing_id: str,
+        new: Annotated[NewThing | list[NewThing], body(NewThing, many=9)],
+        once: Once,
+        expected: IfMatch,
+    ) -> Answer[Thing | list[Thing]]:
+        """Puts one or many in place of a thing."""
+        return Answer(Thing(thing_id))
+
     @api.get("/things", tags=["Things"])
     def list_things(query: Annotated[ThingQuery, parameters(ThingQuery)]) -> Answer[list[Thing]]:
         """All things."""
@@ -174,6 +184,20 @@ def test_a_closed_route_tells_its_scope_its_body_and_what_may_happen(told: dict[
     }
 
 
+def test_a_body_may_be_an_array_and_headers_are_told(told: dict[str, Any]) -> None:
+    operation = told["paths"]["/things/{thing_id}"]["patch"]
+    one, thing = ({"$ref": f"#/components/schemas/{name}"} for name in ("NewThing", "Thing"))
+    many = {"type": "array", "items": one, "minItems": 1, "maxItems": 9}
+    assert operation["requestBody"]["content"]["application/json"]["schema"] == {"anyOf": [many, one]}
+    shown = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    assert shown == {"anyOf": [{"type": "array", "items": thing}, thing]}
+    assert [(each["name"], each["in"], each["required"]) for each in operation["parameters"]] == [
+        ("thing_id", "path", True),
+        ("Idempotency-Key", "header", False),
+        ("If-Match", "header", False),
+    ]
+
+
 def test_a_route_that_declares_nothing_is_closed(told: dict[str, Any]) -> None:
     assert told["paths"]["/things/{thing_id}"]["delete"] == {
         "operationId": "remove_thing",
@@ -211,7 +235,7 @@ def test_a_closed_read_is_kept_by_nobody(told: dict[str, Any]) -> None:
             **refusals("401", "403", "422", "429", "default"),
         },
     }
-    assert {*told["components"]["schemas"]} == {"FieldError", "Problem", "NewThing", "Thing"}
+    assert {*told["components"]["schemas"]} == {"Conflict", "FieldError", "Problem", "NewThing", "Thing"}
 
 
 def test_a_public_route_may_take_a_cookie_in_place_of_its_body(told: dict[str, Any]) -> None:

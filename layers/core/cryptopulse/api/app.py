@@ -19,7 +19,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cryptopulse import wiring
 from cryptopulse.api.addresses import address, network
+from cryptopulse.aws.kept import Repeatable
 from cryptopulse.domain.limits import Standing
+from cryptopulse.domain.times import Moment, rfc3339
 from cryptopulse.domain.tokens import Caller, Scope
 from cryptopulse.errors import (
     ConflictError,
@@ -31,6 +33,8 @@ from cryptopulse.errors import (
     MediaTypeError,
     NotFoundError,
     ServiceError,
+    ShortError,
+    StaleError,
     ThrottledError,
     TooLargeError,
     UnauthenticatedError,
@@ -43,6 +47,7 @@ STATUSES: Final[Mapping[type[CryptoPulseError], HTTPStatus]] = {
     DeniedError: HTTPStatus.FORBIDDEN,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
+    StaleError: HTTPStatus.PRECONDITION_FAILED,
     TooLargeError: HTTPStatus.CONTENT_TOO_LARGE,
     MediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidError: HTTPStatus.UNPROCESSABLE_CONTENT,
@@ -60,6 +65,15 @@ class FieldError(Struct):
     message: str
 
 
+class Conflict(Struct):
+    """The disposal that would have less to take than it takes, or even less than it has."""
+
+    transaction_id: Annotated[str | None, Meta(description="null: what the request would enter")]
+    asset: str
+    time: Moment
+    missing: Annotated[str, Meta(description="How much of the asset would not be there then")]
+
+
 class Problem(Struct, kw_only=True):
     """What went wrong, as RFC 9457 has it."""
 
@@ -69,26 +83,34 @@ class Problem(Struct, kw_only=True):
     detail: str
     request_id: Annotated[str, Meta(description="Tell it when you ask us about this answer")]
     errors: list[FieldError] | UnsetType = UNSET
+    conflict: Conflict | UnsetType = UNSET
 
 
 class Request(APIGatewayProxyEventV2):
-    """A request, and once it has been let in who makes it, and how they stand with their rate limit."""
+    """A request, and once it has been let in who makes it, how they stand with their rate limit, and what its repeats
+    are known by."""
 
     caller: Caller | None = None
     standing: Standing | None = None
+    repeatable: Repeatable | None = None
 
 
 class Given:
     """Marks what a route asks for beside its path's parameters: `Annotated[int, Given(how it is made of the request)]`.
 
     Powertools' Depends reads all annotations again at each request, a quarter of our time for one.
+
+    Args:
+        make: Makes it.
+        is_personal: Whether it takes a caller, whom public routes do not have.
     """
 
-    def __init__(self, make: Callable[[Request], Any]) -> None:
+    def __init__(self, make: Callable[[Request], Any], *, is_personal: bool = False) -> None:
         self.make = make
+        self.is_personal = is_personal
 
 
-CALLER: Final = Given(lambda request: request.caller)
+CALLER: Final = Given(lambda request: request.caller, is_personal=True)
 """Who makes the request; public routes have nobody."""
 
 type Guard = Callable[[APIGatewayProxyEventV2], Caller]
@@ -127,6 +149,7 @@ class Answer[Body](Response[str]):
         status: The HTTP status.
         headers: More headers.
         cookies: Cookies to set.
+        is_tagged: Whether it tells its ETag, though it must not be kept: for `If-Match`.
     """
 
     def __init__(
@@ -137,16 +160,26 @@ class Answer[Body](Response[str]):
         status: HTTPStatus = HTTPStatus.OK,
         headers: Mapping[str, str] | None = None,
         cookies: Iterable[Cookie] = (),
+        is_tagged: bool = False,
     ) -> None:
+        text = msgspec.json.encode(body)
         kept = {"Cache-Control": cache_control(max_age), **(headers or {})}
-        super().__init__(status, JSON, msgspec.json.encode(body).decode(), kept, list(cookies))
+        if is_tagged:
+            kept["ETag"] = entity_tag(text)
+        super().__init__(status, JSON, text.decode(), kept, list(cookies))
 
 
 class Created[Body](Answer[Body]):
-    """The JSON answer that shows what has been made: 201."""
+    """The JSON answer that shows what has been made: 201.
 
-    def __init__(self, body: Body, *, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(body, status=HTTPStatus.CREATED, headers=headers)
+    Args:
+        body: What it is.
+        path: Where it is from now on, below the API's URL; then it tells its ETag too.
+    """
+
+    def __init__(self, body: Body, *, path: str | None = None) -> None:
+        headers = {} if path is None else {"Location": f"{wiring.settings().ISSUER}{path}"}
+        super().__init__(body, status=HTTPStatus.CREATED, headers=headers, is_tagged=path is not None)
 
 
 class Empty(Response[str]):
@@ -171,6 +204,11 @@ class File(Response[str]):
 
     def __init__(self, content_type: str, text: str) -> None:
         super().__init__(HTTPStatus.OK, content_type, text, {"Cache-Control": cache_control(3600)})
+
+
+def entity_tag(text: bytes) -> str:
+    """The strong ETag of a body."""
+    return f'"{sha256(text).hexdigest()[:32]}"'
 
 
 def cache_control(max_age: int) -> str:
@@ -216,7 +254,7 @@ class Api(APIGatewayHttpResolver):
             }
             need: Need = vars(function).get("need", "read" if method == "GET" else "session")
             admit = self._admission(need)
-            if need == "public" and CALLER in marks.values():
+            if need == "public" and any(mark.is_personal for mark in marks.values()):
                 raise TypeError(f"{method} {rule} is public and asks for its caller")
 
             def answer(**path: str) -> Any:
@@ -242,7 +280,9 @@ class Api(APIGatewayHttpResolver):
             event = {**event, "requestContext": {**request, "http": {**request["http"], "method": "GET"}}}
         answer = super().resolve(event, context)
         answer["headers"]["X-Request-Id"] = request["requestId"]
-        _tag(answer, self.current_event.headers.get("If-None-Match"))
+        _tag(answer)
+        if self.current_event.http_method == "GET":
+            _spare(answer, self.current_event.headers.get("If-None-Match"))
         _tell(answer, self.current_event.standing)
         if method == "HEAD":
             answer |= {"body": "", "isBase64Encoded": False}
@@ -319,6 +359,12 @@ class Api(APIGatewayHttpResolver):
         return self._problem(HTTPStatus.METHOD_NOT_ALLOWED, f"{method} does nothing here.", headers=allow)
 
     def _refuse(self, error: CryptoPulseError) -> Response[str]:
+        if isinstance(error, ConflictError):
+            try:
+                if (first := self._first()) is not None:
+                    return first
+            except (ConflictError, InvalidError) as repeated:
+                error = repeated
         if isinstance(error, ThrottledError):
             logger.exception("refused")
             busy = HTTPStatus.SERVICE_UNAVAILABLE
@@ -326,8 +372,13 @@ class Api(APIGatewayHttpResolver):
         status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
         if status is None:
             return self._fail(error)
-        errors = [FieldError(error.field, error.message)] if isinstance(error, InvalidError) else UNSET
-        return self._problem(status, str(error), errors, _advice(error))
+        return self._problem(status, str(error), error, _advice(error))
+
+    def _first(self) -> Response[str] | None:
+        """The answer that the request got before, where it is a repeat: also one that came too late to be first."""
+        request = self.current_event.repeatable
+        first = None if request is None else wiring.kept().find(request, wiring.now())
+        return None if first is None else Response(HTTPStatus(first.status), JSON, first.body, {**first.headers})
 
     def _fail(self, error: Exception) -> Response[str]:
         logger.exception("failed", exc_info=error)
@@ -337,7 +388,7 @@ class Api(APIGatewayHttpResolver):
         self,
         status: HTTPStatus,
         detail: str,
-        errors: list[FieldError] | UnsetType = UNSET,
+        error: Exception | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response[str]:
         problem = Problem(
@@ -345,7 +396,8 @@ class Api(APIGatewayHttpResolver):
             status=status,
             detail=detail,
             request_id=self.current_event.request_context.request_id,
-            errors=errors,
+            errors=[FieldError(error.field, error.message)] if isinstance(error, InvalidError) else UNSET,
+            conflict=_conflict(error) if isinstance(error, ShortError) else UNSET,
         )
         body = msgspec.json.encode(problem).decode()
         return Response(status, PROBLEM, body, {"Cache-Control": "no-store", **(headers or {})})
@@ -363,6 +415,10 @@ def _own(caller: Caller) -> str:
 
 def _missing(need: Scope) -> str:
     return "Only a session may do this: sign in." if need == "session" else f"This needs the scope {need}."
+
+
+def _conflict(error: ShortError) -> Conflict:
+    return Conflict(error.transaction_id, error.asset, rfc3339(error.time), f"{error.missing:f}")
 
 
 def _advice(error: CryptoPulseError) -> dict[str, str]:
@@ -386,17 +442,21 @@ def _tell(answer: dict[str, Any], standing: Standing | None) -> None:
         headers["RateLimit-Reset"] = str(standing.reset)
 
 
-def _tag(answer: dict[str, Any], known: str | None) -> None:
-    """Gives what may be kept its ETag, and spares a client the body that it knows."""
+def _tag(answer: dict[str, Any]) -> None:
+    """Gives what may be kept its ETag."""
     headers = answer["headers"]
-    if answer["statusCode"] != HTTPStatus.OK or headers.get("Cache-Control", "no-store") == "no-store":
-        return
-    headers["ETag"] = f'"{sha256(answer["body"].encode()).hexdigest()[:32]}"'
-    if known is not None and _matches(known, headers["ETag"]):
+    if answer["statusCode"] == HTTPStatus.OK and headers.get("Cache-Control", "no-store") != "no-store":
+        headers["ETag"] = entity_tag(answer["body"].encode())
+
+
+def _spare(answer: dict[str, Any], known: str | None) -> None:
+    """Spares a client the body that it knows."""
+    headers = answer["headers"]
+    if answer["statusCode"] == HTTPStatus.OK and known is not None and _matches(known, headers.get("ETag", "")):
         del headers["Content-Type"]
         answer |= {"statusCode": HTTPStatus.NOT_MODIFIED, "body": "", "isBase64Encoded": False}
 
 
 def _matches(known: str, tag: str) -> bool:
     """Whether If-None-Match names the tag, weakly compared as RFC 9110 asks."""
-    return known.strip() == "*" or tag in re.findall(r'"[^"]*"', known)
+    return tag != "" and (known.strip() == "*" or tag in re.findall(r'"[^"]*"', known))

@@ -3,26 +3,28 @@
 import re
 from base64 import b64decode
 from collections.abc import Callable
-from typing import Annotated, Final, Literal, Protocol, Self
+from typing import Annotated, Any, Final, Literal, Protocol, Self
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from cryptopulse import wiring
 from cryptopulse.api.addresses import address
-from cryptopulse.api.app import CALLER, JSON, Given, Request
+from cryptopulse.api.app import CALLER, JSON, Answer, Given, Request, entity_tag
+from cryptopulse.aws import kept
 from cryptopulse.aws.grants import Client
+from cryptopulse.aws.kept import Kept, KeptAnswer, KeptError, Repeatable
 from cryptopulse.aws.prices import Prices as PricesReader
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.times import Time
 from cryptopulse.domain.tokens import Caller
-from cryptopulse.errors import InvalidError, MalformedError, MediaTypeError, TooLargeError
+from cryptopulse.errors import InvalidError, MalformedError, MediaTypeError, StaleError, TooLargeError
 
 SHOWN: Final = 41
 """Characters of a client's own words that an answer repeats at most."""
 LARGEST: Final = 16_384
 """Bytes of a body, where a route takes no more."""
-IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+IDEMPOTENCY_KEY: Final = kept.HEADER
 _KEY: Final = re.compile("[ -~]{1,64}")
 _MALFORMED: Final = "The body is not well-formed JSON."
 _AGENT: Final = 200
@@ -33,7 +35,11 @@ _NAMED: Final = re.compile(
 )
 _INDEX: Final = re.compile(r"\[.*?\]")
 
+_TAGGED: Final = re.compile(r'(W/)?("[^"]*")')
+
 IDEMPOTENT: Final = Given(lambda request: _idempotency_key(request))
+ONCE: Final = Given(lambda request: _once(request), is_personal=True)
+IF_MATCH: Final = Given(lambda request: Expected(request.headers.get("If-Match")))
 
 Now = Annotated[int, Given(lambda _: wiring.now())]
 """Unix milliseconds."""
@@ -49,6 +55,61 @@ Prices = Annotated[PricesReader, Given(lambda _: wiring.prices())]
 Tracked = Annotated[list[Series], Given(lambda _: wiring.prices().series(wiring.now()))]
 """The series followed."""
 Symbol = Annotated[str, Meta(description="BASE-QUOTE, upper case", examples=["BTC-USD"])]
+
+
+class Single:
+    """A request that is done once, where it carries an Idempotency-Key.
+
+    Args:
+        repeatable: What its repeats are known by; None: there is no key.
+        now: Unix ms.
+    """
+
+    def __init__(self, repeatable: Repeatable | None, now: int) -> None:
+        self._repeatable = repeatable
+        self._now = now
+
+    def keep(self, answer: Answer[Any] | None) -> Kept | None:
+        """What is to be written in one transaction with what the request does; None: nothing.
+
+        Args:
+            answer: What its repeats are to get; None where that is shown once: they are refused.
+        """
+        if self._repeatable is None:
+            return None
+        if answer is None:
+            return self._repeatable.kept(None, self._now)
+        headers = {name: str(value) for name, value in answer.headers.items()}
+        return self._repeatable.kept(KeptAnswer(answer.status_code, headers, answer.body or ""), self._now)
+
+
+class Expected:
+    """What a client takes a thing for.
+
+    Args:
+        tags: The header If-Match; None: whatever it is.
+    """
+
+    def __init__(self, tags: str | None) -> None:
+        self._tags = tags
+
+    def check(self, thing: Struct) -> None:
+        """Refuses to go on where a thing, as answers show it, is another than expected; strongly compared.
+
+        Raises:
+            StaleError: It is.
+        """
+        if self._tags is None or self._tags.strip() == "*":
+            return
+        tag = entity_tag(msgspec.json.encode(thing))
+        if all(weak or own != tag for weak, own in _TAGGED.findall(self._tags)):
+            raise StaleError("It has been changed since: read it again.")
+
+
+Once = Annotated[Single, ONCE]
+"""The request as one that is done once: repeats of it with its Idempotency-Key get the first answer again."""
+IfMatch = Annotated[Expected, IF_MATCH]
+"""What the client takes the thing for that it wants to change."""
 
 
 class Parsed(Protocol):
@@ -69,15 +130,15 @@ class Read(Given):
     Args:
         make: Reads it.
         place: Where it stands in the request.
-        kind: The struct.
+        kind: The struct, or what else its JSON may be.
         is_optional: Whether all of it may be absent.
     """
 
     def __init__(
         self,
-        make: Callable[[Request], Struct | None],
+        make: Callable[[Request], Struct | list[Struct] | None],
         place: Literal["query", "body"],
-        kind: type[Struct],
+        kind: Any,
         *,
         is_optional: bool,
     ) -> None:
@@ -101,7 +162,7 @@ def parameters(kind: type[Struct]) -> Read:
     return Read(read, "query", kind, is_optional=True)
 
 
-def body(kind: type[Struct], *, optional: bool = False, largest: int = LARGEST) -> Read:
+def body(kind: type[Struct], *, optional: bool = False, many: int = 0, largest: int = LARGEST) -> Read:
     """The request's body, JSON, as a struct; what does not fit it is refused with InvalidError.
 
     What cannot be read at all is refused with MalformedError, MediaTypeError or TooLargeError.
@@ -109,11 +170,12 @@ def body(kind: type[Struct], *, optional: bool = False, largest: int = LARGEST) 
     Args:
         kind: The struct; it forbids unknown fields.
         optional: Whether the body may be absent: None.
+        many: How many an array in its place may hold: then it is a list; 0: there may be none.
         largest: Bytes that it may have.
     """
     decoder = msgspec.json.Decoder(kind, dec_hook=_decode)
 
-    def read(request: Request) -> Struct | None:
+    def read(request: Request) -> Struct | list[Struct] | None:
         raw = _raw(request)
         if not raw:
             if optional:
@@ -126,13 +188,39 @@ def body(kind: type[Struct], *, optional: bool = False, largest: int = LARGEST) 
         try:
             raw.decode()
             msgspec.json.decode(raw, type=Raw)  # to its end: what is no JSON has no fields that could be wrong
-            return decoder.decode(raw)
-        except msgspec.ValidationError as error:
-            raise _invalid(str(error), "body", "field") from error
+            if many and raw.lstrip().startswith(b"["):
+                return _read_all(decoder, raw, many)
+            return _read(decoder, raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise MalformedError(_MALFORMED) from error
 
-    return Read(read, "body", kind, is_optional=optional)
+    either = kind | Annotated[list[kind], Meta(min_length=1, max_length=many)] if many else kind  # type: ignore[valid-type]
+    return Read(read, "body", either, is_optional=optional)
+
+
+def _read(decoder: msgspec.json.Decoder[Struct], raw: bytes | Raw, whole: str = "body") -> Struct:
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error), whole, "field") from error
+
+
+def _read_all(decoder: msgspec.json.Decoder[Struct], raw: bytes, many: int) -> list[Struct]:
+    items = msgspec.json.decode(raw, type=list[Raw])
+    if not 1 <= len(items) <= many:
+        raise InvalidError("body", f"Expected 1 to {many} in the array")
+    found = []
+    for place, item in enumerate(items):
+        try:
+            found.append(_read(decoder, item, ""))
+        except InvalidError as error:
+            raise within(place, error) from error
+    return found
+
+
+def within(place: int, error: InvalidError) -> InvalidError:
+    """What is wrong with one item of an array."""
+    return InvalidError(f"[{place}].{error.field}".rstrip("."), error.message)
 
 
 def _raw(request: Request) -> bytes:
@@ -181,3 +269,15 @@ def _idempotency_key(request: Request) -> str | None:
     if key is not None and not _KEY.fullmatch(key):
         raise InvalidError(IDEMPOTENCY_KEY, "Expected 1 to 64 printable characters")
     return key
+
+
+def _once(request: Request) -> Single:
+    now, key = wiring.now(), _idempotency_key(request)
+    if key is None or request.caller is None:
+        return Single(None, now)
+    route = f"{request.http_method} {request.path}"
+    content = request.raw_query_string.encode() + b"\n" + _raw(request)
+    request.repeatable = Repeatable.of(request.caller.user, route, key, content)
+    if wiring.kept().find(request.repeatable, now) is not None:
+        raise KeptError("This request was done before.")
+    return Single(request.repeatable, now)
