@@ -261,7 +261,7 @@ def find[K](text: str, layouts: Mapping[K, Columns]) -> tuple[K, Table] | None:
         return None
     layout, separator, line, header = best
     _check(header, layouts[layout])
-    below = [record for record in _records(text, separator, LINES + 1, line) if any(map(str.strip, record[1]))]
+    below = list(_records(text, separator, LINES + 1, line))
     if len(below) > LINES:
         raise TooLargeError(f"The file must not have more than {LINES:,} lines.")
     return layout, Table(line, header, layouts[layout], below, separator)
@@ -276,8 +276,10 @@ def _head(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _records(text: str, separator: str, most: int, header: int) -> Iterator[tuple[int, list[str]]]:
+    """The first records below the header that are not blank."""
+    records = ((line, cells) for line, cells in _read(text, separator) if line > header and any(map(str.strip, cells)))
     try:
-        yield from islice((record for record in _read(text, separator) if record[0] > header), most)
+        yield from islice(records, most)
     except csv.Error as error:
         raise InvalidError("file", f"Is no CSV: {error}. Is a quote not closed?") from error
 

@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Final
 
 from cryptopulse.domain.csv_tables import Columns, Row
@@ -21,6 +22,7 @@ from cryptopulse.domain.portfolios import (
     Quantity,
 )
 from cryptopulse.domain.times import Time, rfc3339
+from cryptopulse.domain.transactions import Transaction
 
 _NEEDED: Final = ("time", "type", "asset", "quantity")
 _OPTIONAL: Final = (
@@ -49,30 +51,31 @@ class _Line:
         return line
 
 
-def export(drafts: Iterable[Draft]) -> Iterator[str]:
+def export(entries: Iterable[Draft | Transaction]) -> Iterator[str]:
     """The lines of a file that holds these transactions, its header first.
 
-    A transaction without an `external_id` gets one when it comes back, of its content: give it its own id beforehand,
-    and importing the file where it came from adds nothing.
+    A kept transaction goes out under its `name`, and importing the file where it came from adds nothing. A draft
+    without an `external_id` gets one when it comes back, of its content.
     """
     writer = csv.writer(_Line())
     yield writer.writerow(HEADER)
-    for draft in drafts:
+    for entry in entries:
+        name = entry.name if isinstance(entry, Transaction) else entry.external_id
         yield writer.writerow(
             (
-                rfc3339(draft.time),
-                draft.type,
-                draft.asset,
-                _plain(draft.quantity),
-                _plain(draft.price),
-                draft.currency,
-                _plain(draft.fee),
-                draft.fee_asset,
-                draft.counter_asset,
-                _plain(draft.counter_quantity),
-                neutral(draft.to_portfolio_id or ""),
-                neutral(draft.external_id or ""),
-                neutral(draft.note or ""),
+                rfc3339(entry.time),
+                entry.type,
+                entry.asset,
+                _plain(entry.quantity),
+                _plain(entry.price),
+                entry.currency,
+                _plain(entry.fee),
+                entry.fee_asset,
+                entry.counter_asset,
+                _plain(entry.counter_quantity),
+                neutral(entry.to_portfolio_id or ""),
+                neutral(name or ""),
+                neutral(entry.note or ""),
             )
         )
 
@@ -87,7 +90,7 @@ def original(text: str) -> str:
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
-def _plain(amount: Amount | None) -> str:
+def _plain(amount: Decimal | None) -> str:
     return "" if amount is None else f"{amount:f}"
 
 

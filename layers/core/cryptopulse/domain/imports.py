@@ -4,10 +4,13 @@ Nothing is guessed: what has no meaning here is an error with its line. Lines of
 one's own accounts at an exchange, are ignored: cash is not kept, and an exchange is one place.
 """
 
+import gzip
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from decimal import Context, localcontext
 from hashlib import sha256
+from io import BytesIO
 from typing import Final, Literal
 
 import msgspec
@@ -17,7 +20,7 @@ from cryptopulse.domain import binance_csv, coinbase_csv, exports, kraken_csv
 from cryptopulse.domain.csv_tables import Row, Table, find, text_of
 from cryptopulse.domain.legs import Booked, Layout, Leg, join
 from cryptopulse.domain.portfolios import Draft, ExternalId
-from cryptopulse.errors import InvalidError
+from cryptopulse.errors import InvalidError, TooLargeError
 
 type Format = Literal["auto", "cryptopulse", "coinbase", "binance", "kraken"]
 
@@ -33,6 +36,8 @@ KEPT: Final = 1_000
 """Errors and warnings that are told; the others are counted."""
 EXACT: Final = Context(prec=80)
 """Sums of amounts are exact in it, and a price of any two has its 18 places."""
+LARGEST: Final = 10 * 1024 * 1024
+"""Bytes of a file that came packed."""
 _DIGEST: Final = 32
 _EXPECTED: Final = (
     "No known header is in the file's first lines. Expected the CSV of Coinbase's transaction history, of Binance's"
@@ -68,6 +73,34 @@ class Parsed(Struct, kw_only=True):
     warnings_total: int
 
 
+def unpacked(data: bytes) -> bytes:
+    """A file that gzip packed, inflated no further than to the limit.
+
+    Raises:
+        InvalidError: It is no gzip file, or not whole.
+        TooLargeError: It is longer than 10 MB.
+    """
+    try:
+        with gzip.open(BytesIO(data)) as packed:
+            file = packed.read(LARGEST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InvalidError("file", f"Expected a gzip file: {error}") from error
+    if len(file) > LARGEST:
+        raise TooLargeError(f"The file must not be longer than {LARGEST} bytes unpacked.")
+    return file
+
+
+def recognise(data: bytes, format: Format) -> tuple[str, int]:  # noqa: A002 the contract's own word
+    """Whose file it is, and how many lines that are not blank it has below its header: what `parse` says, sooner.
+
+    Raises:
+        InvalidError: As of `parse`.
+        TooLargeError: As of `parse`.
+    """
+    layout, table = _open(data, format)
+    return layout.format, len(table)
+
+
 def parse(data: bytes, format: Format, now: int) -> Parsed:  # noqa: A002 the contract's own word
     """The transactions that a file holds.
 
@@ -80,6 +113,12 @@ def parse(data: bytes, format: Format, now: int) -> Parsed:  # noqa: A002 the co
         InvalidError: It is no CSV of these formats as a whole, or lacks a column.
         TooLargeError: It has more than 50,000 lines.
     """
+    layout, table = _open(data, format)
+    with localcontext(EXACT):
+        return _Reading(layout, table, now).parsed()
+
+
+def _open(data: bytes, format: Format) -> tuple[Layout, Table]:  # noqa: A002 the contract's own word
     found = find(text_of(data), {place: layout.columns for place, layout in enumerate(LAYOUTS)})
     if found is None:
         raise InvalidError("format", _EXPECTED)
@@ -87,8 +126,7 @@ def parse(data: bytes, format: Format, now: int) -> Parsed:  # noqa: A002 the co
     layout = LAYOUTS[place]
     if format not in ("auto", layout.format):
         raise InvalidError("format", f"The file's header is that of {layout.format}")
-    with localcontext(EXACT):
-        return _Reading(layout, table, now).parsed()
+    return layout, table
 
 
 class _Reading:
