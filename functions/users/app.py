@@ -4,19 +4,24 @@ from typing import Annotated, Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from msgspec import UNSET
+from msgspec.structs import asdict
 
 from cryptopulse import wiring
 from cryptopulse.api import callers, security
 from cryptopulse.api.addresses import network
 from cryptopulse.api.app import Answer, Api, Created, Empty, scoped
-from cryptopulse.api.deps import From, IdempotencyKey, Now, Who, body, parameters
+from cryptopulse.api.bodies import packed
+from cryptopulse.api.deps import From, IdempotencyKey, Now, Sent, Who, body, parameters
 from cryptopulse.api.lists import Page, Paged, paged
 from cryptopulse.aws.grants import Client, once
 from cryptopulse.domain import attempts
 from cryptopulse.domain.accounts import Account, Preferences
+from cryptopulse.domain.alerts import AlertView
 from cryptopulse.domain.passwords import EnteredPassword, hash_, is_right
+from cryptopulse.domain.portfolios import PortfolioView
 from cryptopulse.domain.times import rfc3339
 from cryptopulse.domain.tokens import Caller
+from cryptopulse.domain.transactions import TransactionView
 from cryptopulse.domain.users import (
     ApiTokenView,
     Deletion,
@@ -25,6 +30,7 @@ from cryptopulse.domain.users import (
     NewApiTokenView,
     NewPreferences,
     PasswordChange,
+    PortfolioExport,
     Profile,
     ProfileChange,
     SessionView,
@@ -118,19 +124,33 @@ def change_preferences(given: Annotated[NewPreferences, body(NewPreferences)], c
     return Answer(wiring.accounts().change(caller.user, change).preferences)
 
 
-@api.get("/users/me/export", tags=["Accounts"])
-def export(caller: Who, now: Now) -> Answer[Export]:
-    """All that is kept of me."""
-    account = wiring.accounts().require(caller.user)
-    return Answer(
-        Export(
-            exported_at=rfc3339(now),
-            profile=Profile.of(account),
-            preferences=account.preferences,
-            sessions=_sessions(caller, now),
-            tokens=_tokens(caller, now),
-        )
+@api.get(
+    "/users/me/export", tags=["Accounts"], responses={413: {"description": "Longer than 4 MB as it would be sent"}}
+)
+def export(caller: Who, sent: Sent, now: Now) -> Answer[Export]:
+    """All that is kept of me; above 4 MB only with `Accept-Encoding: gzip`.
+
+    Longer still: the portfolios' own exports give it a year at a time.
+    """
+    account, alerts = wiring.accounts().require(caller.user), wiring.alerts()
+    everything = Export(
+        exported_at=rfc3339(now),
+        profile=Profile.of(account),
+        preferences=account.preferences,
+        sessions=_sessions(caller, now),
+        tokens=_tokens(caller, now),
+        portfolios=[_portfolio(caller.user, each.id) for each in wiring.portfolios().all(caller.user)],
+        alerts=[AlertView.of(alert) for alert in alerts.all(caller.user)],
+        alerts_fired=[fired.view for fired in alerts.history(caller.user, 0, now)],
     )
+    return packed(Answer(everything), sent.headers.get("Accept-Encoding", ""))
+
+
+def _portfolio(user: str, id_: str) -> PortfolioExport:
+    reader = wiring.portfolios().read(user, id_)
+    portfolio = reader.portfolio
+    views = [TransactionView.of(each, id_, portfolio.base_currency) for each in reader.transactions()]
+    return PortfolioExport(**asdict(PortfolioView.of(portfolio)), transactions=views)
 
 
 # --- sessions and API tokens ---

@@ -806,12 +806,12 @@ def test_who_finds_no_file_any_more_has_been_overtaken(ann: Person, post: Send, 
 
 
 @pytest.mark.usefixtures("small")
-def test_a_job_whose_portfolio_goes_away_fails(ann: Person, send: Send, post: Send, work: Callable[..., None]) -> None:
+def test_a_job_goes_with_its_portfolio(ann: Person, send: Send, post: Send, work: Callable[..., None]) -> None:
     id_ = post(deposits(5)).body["id"]
     wiring.portfolios().remove(ann.id, HOME, lambda _: None)
     work()
-    job = wiring.import_jobs().get(ann.id, HOME, id_, wiring.now())
-    assert (job.status, job.errors) == ("failed", [LineError(0, "file", "There is no such portfolio.")])
+    with pytest.raises(NotFoundError):
+        wiring.import_jobs().get(ann.id, HOME, id_, wiring.now())
     assert send("GET", f"/portfolios/{HOME}/imports/{id_}").status == 404
     assert left(ann) == []
 

@@ -6,6 +6,7 @@ import boto3
 import pytest
 
 from cryptopulse import wiring
+from cryptopulse.api import bodies
 from cryptopulse.aws.accounts import Accounts
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.grants import Client
@@ -370,9 +371,23 @@ def test_the_same_request_for_an_api_token_is_done_once(web: Web, ann: Person, m
 
 def test_the_export_holds_everything_and_no_secret(web: Web, ann: Person) -> None:
     made = token(web, ann, "read").body
+    portfolio = web("POST", "/portfolios", {"name": "Main"}, token=ann.access).body
+    bought = {"type": "buy", "asset": "XYZ", "quantity": "1", "price": "2", "time": "2024-01-01"}
+    path = f"/portfolios/{portfolio['id']}/transactions"
+    transactions = [web("POST", path, bought, token=ann.access).body for _ in range(2)]
     found = web("GET", "/users/me/export", token=ann.access)
     assert found.status == 200
-    assert sorted(found.body) == ["exported_at", "preferences", "profile", "sessions", "tokens"]
+    assert sorted(found.body) == [
+        "alerts",
+        "alerts_fired",
+        "exported_at",
+        "portfolios",
+        "preferences",
+        "profile",
+        "sessions",
+        "tokens",
+    ]
+    assert found.body["portfolios"] == [portfolio | {"transactions": transactions}]
     assert found.body["profile"]["email"] == EMAIL
     assert found.body["preferences"] == DEFAULTS
     assert [each["id"] for each in found.body["tokens"]] == [made["id"]]
@@ -380,6 +395,20 @@ def test_the_export_holds_everything_and_no_secret(web: Web, ann: Person) -> Non
     text = str(found.body)
     for secret in (made["token"], ann.refresh, "argon2", "digest"):
         assert secret not in text
+
+
+def test_a_long_export_is_packed(web: Web, ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    accepts = {"accept-encoding": "gzip"}
+    whole = web("GET", "/users/me/export", token=ann.access, headers=accepts)
+    assert "Content-Encoding" not in whole.headers
+    monkeypatch.setattr(bodies, "LONG", 100)
+    assert web("GET", "/users/me/export", token=ann.access, headers={"accept-encoding": "br"}).status == 200
+    packed = web("GET", "/users/me/export", token=ann.access, headers=accepts)
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.body | {"exported_at": ""} == whole.body | {"exported_at": ""}
+    monkeypatch.setattr(bodies, "LARGEST", 100)
+    assert web("GET", "/users/me/export", token=ann.access, headers=accepts).status == 413
+    assert web("GET", "/users/me/export", token=ann.access, headers={"accept-encoding": "br"}).status == 413
 
 
 def everything_of(aws: boto3.Session, user: str) -> list[str]:

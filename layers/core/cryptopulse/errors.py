@@ -4,6 +4,7 @@ CryptoPulseError
 ├── InvalidError            a value that breaks a rule; knows the field
 ├── NotFoundError           not there, or not yours
 ├── ConflictError           the state forbids it, or somebody was faster
+│   ├── RacedError          somebody was, again and again: the same may go well later
 │   └── ShortError          a disposal would lack what it takes
 ├── StaleError              it is not any more what the caller takes it for
 ├── RequestError            an HTTP request that cannot be read
@@ -50,6 +51,10 @@ class NotFoundError(CryptoPulseError):
 
 class ConflictError(CryptoPulseError):
     """The state of things forbids the change."""
+
+
+class RacedError(ConflictError):
+    """Others changed the same thing at the same moment, at each try: the same may go well later."""
 
 
 class ShortError(ConflictError):

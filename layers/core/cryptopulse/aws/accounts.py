@@ -19,7 +19,7 @@ import msgspec
 
 from cryptopulse.aws.dynamodb import Item, Removal, Table, Write
 from cryptopulse.domain.accounts import Account
-from cryptopulse.errors import ConditionError, ConflictError, UnauthenticatedError
+from cryptopulse.errors import ConditionError, ConflictError, RacedError, UnauthenticatedError
 
 TRIES: Final = 5
 NOBODY: Final = "0" * 32
@@ -94,7 +94,7 @@ class Accounts:
                     raise ConflictError(_TAKEN) from error
             else:
                 return account
-        raise ConflictError(_RACED)
+        raise RacedError(_RACED)
 
     def change_password(self, account: Account, password: str, session: str) -> None:
         """Gives an account a new password (its hash), which ends all of its sessions but one.
@@ -119,7 +119,7 @@ class Accounts:
             except ConditionError:
                 continue
             return
-        raise ConflictError(_RACED)
+        raise RacedError(_RACED)
 
     def rehash(self, account: Account, password: str) -> None:
         """Keeps a stronger hash of the same password; where the account has changed meanwhile, a later sign-in does."""
@@ -144,7 +144,7 @@ class Accounts:
         try:
             self._table.transact(writes)
         except ConditionError as error:
-            raise ConflictError(_RACED) from error
+            raise RacedError(_RACED) from error
 
     # --- what is left of those that have ended ---
 

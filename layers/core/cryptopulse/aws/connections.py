@@ -14,7 +14,7 @@ A user's item is written before the connection's own, and removed after it. So w
 its connections finds each that did not look for the session afterwards.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -76,13 +76,16 @@ class Connections:
         except ConditionError:  # perhaps we wrote it ourselves, and the answer was lost
             self._announce(self.shard_of(connection.id))
 
-    def change(self, connection: Connection, change: Callable[[Connection], None], now: int) -> bool:
-        """Applies a change to the connection as it is stored, and counts as a sign of life.
+    def change(
+        self, connection: Connection, change: Callable[[Connection], None], now: int, *, is_heard: bool = True
+    ) -> bool:
+        """Applies a change to the connection as it is stored.
 
         Args:
             connection: As it was read; read again where somebody was faster.
             change: Alters a connection in place; may be called more than once.
             now: Unix ms.
+            is_heard: Whether it is its client's, and so a sign of life.
 
         Returns:
             Whether the connection is still there.
@@ -92,9 +95,10 @@ class Connections:
             if current is None:
                 return False
             change(current)
-            current.active_at = now
+            if is_heard:
+                current.active_at = now
             try:
-                self._save(current)
+                (self._save if is_heard else self._subscribe)(current)
             except ConditionError:
                 current = self.find(connection.id, now)
             else:
@@ -138,7 +142,25 @@ class Connections:
         connection.version += 1
         self._announce(self.shard_of(connection.id))
 
+    def _subscribe(self, connection: Connection) -> None:
+        """Writes subscriptions alone: a sign of life may come at the same moment."""
+        self._table.update(
+            self._pk(connection.id),
+            f"CONN#{connection.id}",
+            set={"version": connection.version + 1, "data": subscriptions.encode(connection.channels)},
+            condition="#version = :previous",
+            values={"previous": connection.version},
+        )
+        connection.version += 1
+        self._announce(self.shard_of(connection.id))
+
     # --- a user's connections ---
+
+    def of(self, user: str, now: int) -> list[Connection]:
+        """A user's connections that have not ended, read consistently."""
+        ids = [item["sk"].removeprefix("CONN#") for item in self._listed(user, now)]
+        found = (self.find(id_, now) for id_ in ids)
+        return [each for each in found if each is not None and each.user == user and not each.is_ended]
 
     def end(self, user: str, now: int, *, grant: str | None = None, but: Collection[str] = ()) -> set[int]:
         """Marks connections of a user as ended: all, those of one grant, or all but those of some.
@@ -156,19 +178,26 @@ class Connections:
             The shards to ring, whose fan-out says good-bye.
         """
         shards = set()
-        for item in self._table.query(f"USER#{user}", "CONN#", "CONN#~", consistent=True):
+        for item in self._listed(user, now):
             id_ = item["sk"].removeprefix("CONN#")
-            if item["expires_at"] * 1000 <= now or grant not in (None, item["grant"]) or item["grant"] in but:
-                continue
-            if self._end(id_, user):
+            if grant in (None, item["grant"]) and item["grant"] not in but and self._end(id_, user):
                 shards.add(self.shard_of(id_))
         for shard in shards:
             self._announce(shard)
         return shards
 
+    def shards_of(self, user: str, now: int) -> set[int]:
+        """The shards that a user's connections belong to (Unix ms: now)."""
+        return {self.shard_of(item["sk"].removeprefix("CONN#")) for item in self._listed(user, now)}
+
     def wipe(self, user: str) -> int:
         """Removes all that names a user's connections, which have ended; returns how many items there were."""
         return self._table.delete_all(f"USER#{user}")
+
+    def _listed(self, user: str, now: int) -> Iterator[Item]:
+        """What the user's list holds, read consistently."""
+        items = self._table.query(f"USER#{user}", "CONN#", "CONN#~", consistent=True)
+        return (item for item in items if item["expires_at"] * 1000 > now)
 
     def _end(self, id_: str, user: str) -> bool:
         try:

@@ -1,6 +1,7 @@
-"""Doorbells: small records on the stream that tell fan_out which lanes have moved on."""
+"""Doorbells: small records on the stream that tell fan_out which lanes have moved on, and whose alerts have fired."""
 
 from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -8,9 +9,19 @@ from cryptopulse.aws.connections import Connections
 from cryptopulse.aws.stream import Stream, entry
 from cryptopulse.errors import UnreadableError
 
-PREFIX = "fan#"
+PREFIX: Final = "fan#"
+USERS: Final = "users"
+"""The field that names users, beside those of lanes."""
 
-_decoder = msgspec.json.Decoder(dict[int, int])
+_decoder = msgspec.json.Decoder(dict[str, int | list[str]])
+
+
+class Doorbell(NamedTuple):
+    """What a doorbell tells a shard: lane versions by lane, and users of whom alerts have fired."""
+
+    shard: int
+    versions: dict[int, int]
+    users: frozenset[str] = frozenset()
 
 
 class Doorbells:
@@ -20,12 +31,15 @@ class Doorbells:
         self._stream = stream
         self._connections = connections
 
-    def ring(self, versions: Mapping[int, int], shards: Collection[int] | None = None) -> None:
+    def ring(
+        self, versions: Mapping[int, int], shards: Collection[int] | None = None, users: Collection[str] = ()
+    ) -> None:
         """Tells shards the versions of lanes; without news too, so that who is owed something gets it.
 
         Args:
             versions: Lane versions by lane.
             shards: Which shards; all that have clients by default.
+            users: The ids of users whose alerts have fired.
 
         Raises:
             ThrottledError: The stream refused a doorbell again and again: the next one says all that this one said.
@@ -33,13 +47,13 @@ class Doorbells:
         """
         if shards is None:
             shards = [shard for shard, head in self._connections.heads().items() if head.clients]
-        data = msgspec.json.encode(versions)
+        data = msgspec.json.encode({**versions, USERS: sorted(users)} if users else versions)
         if shards:
             self._stream.put([entry(f"{PREFIX}{shard}", shard, self._connections.shards, data) for shard in shards])
 
 
-def read(partition: str, data: bytes, shards: int) -> tuple[int, dict[int, int]]:
-    """The shard a doorbell is for, and the lane versions it tells.
+def read(partition: str, data: bytes, shards: int) -> Doorbell:
+    """What a doorbell tells, and the shard it is for.
 
     Raises:
         UnreadableError: It is none.
@@ -48,6 +62,9 @@ def read(partition: str, data: bytes, shards: int) -> tuple[int, dict[int, int]]
     if not partition.startswith(PREFIX) or shard not in map(str, range(shards)):
         raise UnreadableError(f"no connection shard: {partition!r}")
     try:
-        return int(shard), _decoder.decode(data)
+        told = _decoder.decode(data)
+        users = told.pop(USERS, [])
+        versions = msgspec.convert(told, dict[int, int], strict=False)
+        return Doorbell(int(shard), versions, frozenset(msgspec.convert(users, list[str])))
     except msgspec.MsgspecError as error:
         raise UnreadableError(f"no doorbell: {error}") from error

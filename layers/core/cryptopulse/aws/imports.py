@@ -15,7 +15,7 @@ from cryptopulse.domain.imports import LineError, parse
 from cryptopulse.domain.ledgers import Reader, Short, revise
 from cryptopulse.domain.portfolios import Portfolio
 from cryptopulse.domain.times import rfc3339
-from cryptopulse.errors import ConflictError, InvalidError, NotFoundError, UnauthenticatedError
+from cryptopulse.errors import ConflictError, InvalidError, NotFoundError, RacedError, UnauthenticatedError
 
 BATCH: Final = 1_000
 """Transactions that are priced in one step."""
@@ -48,12 +48,13 @@ class Imports:
         Raises:
             NotFoundError: There is none.
             OvertakenError: Somebody else goes on with it.
+            RacedError: The portfolio was changed by others all the while.
         """
         job = self._jobs.get(user, portfolio, id_, self._now())
         if job.is_finished:
             self._jobs.clear(user, job)  # the run that finished it may not have come so far
         else:
-            self.run(user, job, self._jobs.file(user, job))
+            self._try(user, job, self._jobs.file(user, job))
         return job
 
     def give_up(self, user: str, portfolio: str, id_: str) -> None:
@@ -82,8 +83,15 @@ class Imports:
             OvertakenError: Somebody else goes on with it.
         """
         try:
+            self._try(user, job, file)
+        except RacedError as error:
+            self._fail(user, job, str(error))
+
+    def _try(self, user: str, job: ImportJob, file: bytes) -> None:
+        """Goes on with a job until it is finished, or may go better later."""
+        try:
             self._run(user, job, file)
-        except OvertakenError:
+        except (OvertakenError, RacedError):
             raise
         except (ConflictError, InvalidError, NotFoundError, UnauthenticatedError) as error:
             self._fail(user, job, str(error))

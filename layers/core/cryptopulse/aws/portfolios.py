@@ -39,7 +39,7 @@ from cryptopulse.domain.ledgers import (
 from cryptopulse.domain.portfolios import Portfolio
 from cryptopulse.domain.tokens import is_id
 from cryptopulse.domain.transactions import Transaction
-from cryptopulse.errors import ConditionError, ConflictError, NotFoundError, UnauthenticatedError
+from cryptopulse.errors import ConditionError, ConflictError, NotFoundError, RacedError, UnauthenticatedError
 
 __all__ = ["PORTFOLIOS", "Edit", "Edited", "Portfolios", "Reader", "Short"]
 
@@ -52,7 +52,7 @@ TOGETHER: Final = 98
 """Portfolios that may change together; DynamoDB takes 100 writes at once."""
 TOGETHER_SIZE: Final = 3_500_000
 """Bytes of their ledgers; it takes 4 MB."""
-_KINDS: Final = ("TX", "KNOWN", "LOTS", "MAP")
+_KINDS: Final = ("TX", "KNOWN", "LOTS", "MAP", "IMPORT")
 _GONE: Final = "There is no such portfolio."
 _RACED: Final = "The portfolio was changed by another request at the same moment; try again."
 
@@ -155,7 +155,7 @@ class Portfolios:
                 changes = rebook(reader, open_, salt=salt, now=now)
             if self._apply(user, changes, None):
                 return next(each.portfolio for each in changes if each.portfolio.id == pid)
-        raise ConflictError(_RACED)
+        raise RacedError(_RACED)
 
     def remove(self, user: str, pid: str, check: Callable[[Portfolio], None]) -> None:
         """Removes a portfolio with all that is in it; the other sides of its transfers stay as they are.
@@ -180,7 +180,7 @@ class Portfolios:
                     self._table.delete(pk, item["sk"])
             self._changed(user, [pid])
             return
-        raise ConflictError(_RACED)
+        raise RacedError(_RACED)
 
     # --- transactions ---
 
@@ -238,7 +238,7 @@ class Portfolios:
                 portfolios = {pid: reader.portfolio for pid, reader in readers.items()}
                 portfolios |= {change.portfolio.id: change.portfolio for change in revised.changes}
                 return Edited(portfolios, revised.shorts, revised.skipped)
-        raise ConflictError(_RACED)
+        raise RacedError(_RACED)
 
     # --- items ---
 
@@ -322,7 +322,7 @@ class _Items:
         if len(found) < len(wanted):
             found |= self._table.get_many([name for name in wanted if name not in found], consistent=True)
         if len(found) < len(wanted):
-            raise ConflictError(_RACED)
+            raise RacedError(_RACED)
         return [b"".join(found[name]["data"] for name in each) for each in names]
 
 

@@ -8,8 +8,8 @@ from email_validator import EmailNotValidError, EmailSyntaxError, ValidatedEmail
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cryptopulse.domain.accounts import Account, GrantedToken, Preferences, Session
-from cryptopulse.domain.names import DisplayName
 from cryptopulse.domain.alerts import AlertView, FiredView
+from cryptopulse.domain.names import DisplayName
 from cryptopulse.domain.passwords import EnteredPassword, Password
 from cryptopulse.domain.portfolios import PortfolioView
 from cryptopulse.domain.times import Moment, Time, rfc3339
