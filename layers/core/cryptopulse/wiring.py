@@ -11,9 +11,12 @@ from cryptopulse.aws.connections import Connections
 from cryptopulse.aws.doorbells import Doorbells
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.grants import Grants
+from cryptopulse.aws.kept import KeptAnswers
 from cryptopulse.aws.limits import Limits
 from cryptopulse.aws.market import Market
 from cryptopulse.aws.prices import Prices
+from cryptopulse.aws.queues import Queue
+from cryptopulse.aws.quotes import QuotesReader
 from cryptopulse.aws.sigv4 import Credentials
 from cryptopulse.aws.sockets import Sockets
 from cryptopulse.aws.stream import Stream
@@ -23,8 +26,17 @@ from cryptopulse.settings import Settings
 from cryptopulse.settings import settings as _settings
 
 if TYPE_CHECKING:
+    from cryptopulse.aws.alerts import Alerts
+    from cryptopulse.aws.entries import Entries
+    from cryptopulse.aws.import_jobs import ImportJobs
+    from cryptopulse.aws.imports import Imports
     from cryptopulse.aws.keys import Keys
+    from cryptopulse.aws.levels import Levels
+    from cryptopulse.aws.live_portfolios import LivePortfolios
+    from cryptopulse.aws.notices import Notices
+    from cryptopulse.aws.portfolios import Portfolios
     from cryptopulse.feeds.feed import Feed
+    from cryptopulse.feeds.webhooks import Webhooks
 
 
 def now() -> int:
@@ -55,6 +67,19 @@ def grants() -> Grants:
 
 
 @cache
+def kept() -> KeptAnswers:
+    return KeptAnswers(Table(Client("dynamodb", account()), settings().ACCOUNTS_TABLE))
+
+
+@cache
+def portfolios() -> "Portfolios":
+    from cryptopulse.aws.portfolios import Portfolios  # brings the ledgers, which only those who keep portfolios need
+
+    table = Table(Client("dynamodb", account()), settings().ACCOUNTS_TABLE)
+    return Portfolios(table, changed=lambda user, ids: live_portfolios().refresh(user, ids, now()))
+
+
+@cache
 def keys() -> "Keys":
     from cryptopulse.aws.keys import Keys  # brings cryptography, which only those who verify tokens can wait for
 
@@ -69,6 +94,11 @@ def market() -> Market:
 @cache
 def prices() -> Prices:
     return Prices(market(), settings().LANES)
+
+
+@cache
+def quotes() -> QuotesReader:
+    return QuotesReader(market(), prices())
 
 
 @cache
@@ -105,6 +135,72 @@ def sockets() -> Sockets:
 @cache
 def doorbells() -> Doorbells:
     return Doorbells(stream(), connections())
+
+
+@cache
+def live_portfolios() -> "LivePortfolios":
+    from cryptopulse.aws.live_portfolios import LivePortfolios  # brings the ledgers, as above
+
+    return LivePortfolios(portfolios(), market(), prices(), settings().LANES, connections(), doorbells())
+
+
+@cache
+def entries() -> "Entries":
+    from cryptopulse.aws.entries import Entries  # brings the ledgers, which only those who keep portfolios need
+
+    return Entries(portfolios(), quotes())
+
+
+@cache
+def import_jobs() -> "ImportJobs":
+    from cryptopulse.aws.import_jobs import ImportJobs  # they bring the formats of files
+
+    return ImportJobs(Table(Client("dynamodb", account()), settings().ACCOUNTS_TABLE))
+
+
+@cache
+def imports() -> "Imports":
+    from cryptopulse.aws.imports import Imports
+
+    return Imports(import_jobs(), portfolios(), entries(), now)
+
+
+@cache
+def import_queue() -> Queue:
+    return Queue(Client("sqs", account()), settings().IMPORTS_QUEUE)
+
+
+@cache
+def webhook_queue() -> Queue:
+    return Queue(Client("sqs", account()), settings().WEBHOOKS_QUEUE)
+
+
+@cache
+def alerts() -> "Alerts":
+    from cryptopulse.aws.alerts import Alerts  # only those who keep or evaluate alerts need them
+
+    return Alerts(Table(Client("dynamodb", account()), settings().ACCOUNTS_TABLE), settings().LANES)
+
+
+@cache
+def levels() -> "Levels":
+    from cryptopulse.aws.levels import Levels
+
+    return Levels(market(), prices())
+
+
+@cache
+def notices() -> "Notices":
+    from cryptopulse.aws.notices import Notices
+
+    return Notices(alerts(), webhook_queue(), connections(), doorbells())
+
+
+@cache
+def webhooks() -> "Webhooks":
+    from cryptopulse.feeds.webhooks import Webhooks
+
+    return Webhooks(settings().WEBHOOK_ADDRESSES)
 
 
 @cache
