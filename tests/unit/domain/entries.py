@@ -18,25 +18,27 @@ from cryptopulse.domain.transactions import Mark, Transaction, new_id
 STEPS: Final = {"1m": MINUTE, "1h": HOUR, "1d": DAY}
 _places = count()
 
+type Number = str | float | Decimal
+
 
 def at(time: str) -> int:
     """A time in ISO 8601, UTC, as Unix ms."""
     return int(datetime.fromisoformat(time).replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def d(number: str | float) -> Decimal:
+def d(number: Number) -> Decimal:
     return Decimal(str(number))
 
 
 def entered(
     kind: Kind,
     asset: str,
-    quantity: str | float,
+    quantity: Number,
     time: str | int,
     *,
     base: Currency = "USD",
-    marks: Mapping[str, str | float] | None = None,
-    counter: tuple[str, str | float] | None = None,
+    marks: Mapping[str, Number] | None = None,
+    counter: tuple[str, Number] | None = None,
     **more: Any,
 ) -> Transaction:
     """A transaction of a draft.
@@ -66,7 +68,7 @@ def entered(
 
 
 def quotes(
-    closes: Mapping[str, Mapping[str, Mapping[str, str | float]]], now: str, base: Currency = "USD", scale: int = 8
+    closes: Mapping[str, Mapping[str, Mapping[str, Number]]], now: str, base: Currency = "USD", scale: int = 8
 ) -> Quotes:
     """What is known of assets: `quotes({"BTC": {"1d": {"2024-01-01": 100}}}, now="2025-01-01")`."""
     series = {asset: Series("coinbase", f"{asset}-{base}") for asset in closes}
@@ -79,7 +81,7 @@ def quotes(
     return Quotes({asset: (Leg(each),) for asset, each in series.items()}, histories)
 
 
-def daily(first: str, *prices: str | float) -> dict[str, str | float]:
+def daily(first: str, *prices: Number) -> dict[str, Number]:
     """Closes of days, one after the other."""
     start = at(first)
     return {

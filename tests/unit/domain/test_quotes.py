@@ -304,3 +304,16 @@ def test_any_history_answers_as_a_search_of_its_rows_does(
     ended = [(start + step, -step, close) for step, start, close in rows if start + step <= moment]
     newest = max(ended, default=None)
     assert known.last(moment) == (newest and worth(newest[2], newest[0]))
+
+
+@given(minutes=CLOSES, hours=CLOSES, days=CLOSES, times=st.lists(st.integers(0, 3 * DAY), max_size=8))
+def test_many_are_answered_as_each(
+    minutes: dict[int, int], hours: dict[int, int], days: dict[int, int], times: list[int]
+) -> None:
+    rows = ((MINUTE, minutes), (HOUR, hours), (DAY, days))
+    parts = [{DAY_0 + place * step: close for place, close in closes.items()} for step, closes in rows]
+    histories = {SOL: history(*parts), EUR: history(*parts[1:], scale=4), USD: history(*parts[2:], scale=4)}
+    quotes, moments = Quotes(PATHS, histories), [DAY_0 + time for time in times]
+    for asked in (moments, [*moments, DAY_0 + 1000 * DAY]):
+        assets = [*PATHS, "NONE"]
+        assert quotes.along(assets, asked) == [[quotes.quote(asset, time) for time in asked] for asset in assets]

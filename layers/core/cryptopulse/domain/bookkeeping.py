@@ -104,7 +104,7 @@ def money(tx: Transaction, base: Currency) -> Money:
         case "withdrawal" | "transfer":
             value = _value(tx, tx.asset, tx.quantity, base)
             return Money(value, fee, ZERO, _add(outside, value) if tx.is_incoming else _subtract(outside, value))
-        case "fee":
+        case _:
             return Money(ZERO, ZERO, ZERO, ZERO)
 
 
@@ -134,15 +134,15 @@ def enter(book: Book, tx: Transaction, base: Currency) -> Entry:
             matches = book.dispose(asset, quantity, _subtract(value, fee), time, id_)
         case "trade":
             matches = book.dispose(asset, quantity, _subtract(value, fee), time, id_)
-            if tx.counter_asset is not None and tx.counter_quantity is not None:
-                book.acquire(tx.counter_asset, tx.counter_quantity, value, time, id_)
+            received = moves(tx)[1]
+            book.acquire(*received, value, time, id_)
         case "withdrawal":
             book.remove(asset, quantity, time, id_)
         case "transfer" if tx.is_incoming:
             book.receive(asset, tx.parts)
         case "transfer":
             given = tuple(book.remove(asset, quantity, time, id_))
-        case "fee":
+        case _:
             matches = book.dispose(asset, quantity, ZERO, time, id_)
     if (coin := tx.paid_in_coin) is not None and tx.fee is not None:
         matches += book.dispose(coin, tx.fee, ZERO if tx.type in _LEAVING else fee, time, id_)

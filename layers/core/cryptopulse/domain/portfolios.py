@@ -167,7 +167,8 @@ class Note(str):
         Raises:
             ValueError: They break a rule.
         """
-        note = unicodedata.normalize("NFC", text).strip()
+        text = text.strip()
+        note = unicodedata.normalize("NFC", text) if len(text) <= 4 * NOTE else ""  # it takes time for long ones
         if not 1 <= len(note) <= NOTE:
             raise ValueError(f"Expected 1 to {NOTE} characters")
         if not note.isprintable() and any(unicodedata.category(letter) in _UNFIT for letter in note):
