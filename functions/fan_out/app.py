@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse import wiring
-from cryptopulse.aws.doorbells import read
+from cryptopulse.aws.doorbells import Doorbell, read
 from cryptopulse.domain import frames
 from cryptopulse.domain.fanning import Shard, State
 from cryptopulse.domain.subscriptions import Connection
-from cryptopulse.errors import GoneError, ThrottledError, UnreadableError
+from cryptopulse.errors import GoneError, ServiceError, ThrottledError, UnreadableError
 from cryptopulse.telemetry import entrypoint, logger
 
 LONGEST_WAIT = {"aws": 1_000, "local": 300}
@@ -52,6 +52,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     remembered = {number: _recall(number) for number in rung}
     shards = {number: Shard(memory.state, memory.connections) for number, memory in remembered.items()}
     _look(shards, rung)
+    _listen(shards, rung)
     sent = _send(shards, deadline)
     due = min((first for shard in shards.values() if (first := shard.next_due()) is not None), default=None)
     if due is not None and due <= min(wiring.now() + LONGEST_WAIT[wiring.settings().CLOUD], deadline):
@@ -60,27 +61,27 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     for number, shard in shards.items():
         _record(number, shard, remembered[number])
     for shard in shards.values():
+        _check(shard)
         _close(shard, deadline)
     connections = sum(len(shard.connections) for shard in shards.values())
     logger.info("fanned out", shards=sorted(shards), unreadable=unreadable, connections=connections, frames=sent)
 
 
-def _read(records: list[dict[str, Any]]) -> tuple[dict[int, dict[int, int]], int]:
-    """The highest version of each lane by shard, and how many doorbells could not be read."""
-    rung: dict[int, dict[int, int]] = {}
+def _read(records: list[dict[str, Any]]) -> tuple[dict[int, Doorbell], int]:
+    """What was told to each shard: the highest versions, all users; and how many doorbells could not be read."""
+    rung: dict[int, Doorbell] = {}
     unreadable = 0
     for record in records:
         kinesis = record["kinesis"]
         try:
-            shard, versions = read(
-                kinesis["partitionKey"], b64decode(kinesis["data"]), wiring.settings().CONNECTION_SHARDS
-            )
+            bell = read(kinesis["partitionKey"], b64decode(kinesis["data"]), wiring.settings().CONNECTION_SHARDS)
         except UnreadableError as error:
             logger.error("unreadable doorbell", sequence=kinesis["sequenceNumber"], reason=str(error))
             unreadable += 1
             continue
-        known = rung.setdefault(shard, {})
-        known.update({lane: max(version, known.get(lane, 0)) for lane, version in versions.items()})
+        known = rung.get(bell.shard, Doorbell(bell.shard, {}))
+        versions = {lane: max(version, known.versions.get(lane, 0)) for lane, version in bell.versions.items()}
+        rung[bell.shard] = Doorbell(bell.shard, known.versions | versions, known.users | bell.users)
     return rung, unreadable
 
 
@@ -96,15 +97,38 @@ def _recall(number: int) -> Memory:
     return memory
 
 
-def _look(shards: Mapping[int, Shard], rung: Mapping[int, Mapping[int, int]]) -> None:
+def _look(shards: Mapping[int, Shard], rung: Mapping[int, Doorbell]) -> None:
     """Reads the lanes that moved on and marks what changed in them."""
     market, now = wiring.market(), wiring.now()
-    wanted = {number: shard.lanes(rung[number]) for number, shard in shards.items()}
+    wanted = {number: shard.lanes(rung[number].versions) for number, shard in shards.items()}
     lanes = market.lanes(set().union(*wanted.values()), consistent=True)
     for number, shard in shards.items():
         for lane in (lanes[each] for each in sorted(wanted[number]) if each in lanes):
             minutes = market.minutes_at(lane.number, shard.minutes(lane, now), consistent=True)
             shard.absorb(lane, minutes, partial(market.candles, lane, now=now, consistent=True))
+
+
+def _listen(shards: Mapping[int, Shard], rung: Mapping[int, Doorbell]) -> None:
+    """Reads the alerts of users of whom some have fired, and now and then those of others."""
+    now = wiring.now()
+    for number, shard in shards.items():
+        for user, since in shard.unread(rung[number].users, now).items():
+            try:
+                fired = wiring.alerts().history(user, since, now)
+            except ServiceError:  # prices go on; it is tried again within a minute
+                logger.exception("alerts not read", user=user)
+                continue
+            shard.hear(user, [(each.id, each.time, frames.alert(each.view)) for each in fired], now)
+
+
+def _check(shard: Shard) -> None:
+    """Looks now and then whether the portfolios shown are as they were: a notice may have been lost."""
+    now = wiring.now()
+    for (user, id_), version in shard.unchecked(now).items():
+        try:
+            wiring.live_portfolios().check(user, id_, version, now)
+        except ServiceError:
+            logger.exception("portfolio not checked", user=user, portfolio=id_)
 
 
 def _send(shards: Mapping[int, Shard], deadline: int) -> int:

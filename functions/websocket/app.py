@@ -12,7 +12,23 @@ from cryptopulse.domain import frames, subscriptions
 from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.series import lane_of
 from cryptopulse.domain.snapshots import snapshots
-from cryptopulse.domain.subscriptions import Action, Connection, Ping, Refusal, Resync, Subscribe, Unsubscribe
+from cryptopulse.domain.subscriptions import (
+    ALERTS,
+    TOO_MANY_ALERTS,
+    TOO_MANY_PORTFOLIOS,
+    Action,
+    Connection,
+    Ping,
+    Refusal,
+    Resync,
+    Subscribe,
+    SubscribeAlerts,
+    SubscribePortfolio,
+    Unsubscribe,
+    UnsubscribeAlerts,
+    UnsubscribePortfolio,
+    Watch,
+)
 from cryptopulse.domain.times import rfc3339
 from cryptopulse.errors import CryptoPulseError, GoneError, ServiceError
 from cryptopulse.telemetry import entrypoint, logger
@@ -93,7 +109,11 @@ def _do(connection: Connection, action: Action, now: int) -> Refusal | None:
     match action:
         case Subscribe():
             return _subscribe(connection, action, now)
-        case Unsubscribe():
+        case SubscribePortfolio():
+            return _subscribe_portfolio(connection, action, now)
+        case SubscribeAlerts():
+            return _subscribe_alerts(connection, action, now)
+        case Unsubscribe() | UnsubscribePortfolio() | UnsubscribeAlerts():
             _unsubscribe(connection, action, now)
         case Resync():
             _resync(connection, action, now)
@@ -102,14 +122,22 @@ def _do(connection: Connection, action: Action, now: int) -> Refusal | None:
     return None
 
 
-def _unsubscribe(connection: Connection, action: Unsubscribe, now: int) -> None:
-    ended: list[str] = []
+def _unsubscribe(
+    connection: Connection, action: Unsubscribe | UnsubscribePortfolio | UnsubscribeAlerts, now: int
+) -> None:
+    ended: dict[str, list[str]] = {}
 
     def end(current: Connection) -> None:
-        ended[:] = current.unsubscribe(action)
+        match action:
+            case Unsubscribe():
+                ended["symbols"] = current.unsubscribe(action)
+            case UnsubscribePortfolio():
+                ended["portfolio_ids"] = current.unsubscribe_portfolio(action.portfolio_id)
+            case UnsubscribeAlerts():
+                current.unsubscribe_alerts()
 
     wiring.connections().change(connection, end, now)
-    _send(connection, frames.answer("unsubscribed", action.id, channel=action.channel, symbols=ended))
+    _send(connection, frames.answer("unsubscribed", action.id, channel=action.channel, **ended))
 
 
 def _text(event: Mapping[str, Any]) -> str | bytes:
@@ -140,7 +168,38 @@ def _subscribe(connection: Connection, action: Subscribe, now: int) -> Refusal |
     rows = partial(market.candles, consistent=True)
     _send(connection, *snapshots(action.channel, entries.values(), lanes, rows, now, action.since_ms))
     _keep(connection, lambda current: current.subscribe(action, entries), now)
-    _ring(connection, lanes)
+    _ring(connection, _versions(lanes))
+    return None
+
+
+def _subscribe_portfolio(connection: Connection, action: SubscribePortfolio, now: int) -> Refusal | None:
+    id_ = action.portfolio_id
+    if not connection.takes_portfolio(id_):
+        return Refusal(action.id, "limit", TOO_MANY_PORTFOLIOS)
+    show = wiring.live_portfolios().show(connection.user, id_, now)
+    if show is None:
+        return Refusal(action.id, "bad_request", "no such portfolio")
+    in_force = {"portfolio_id": id_, "interval_ms": action.interval_in_force}
+    _send(connection, frames.answer("subscribed", action.id, channel=action.channel, **in_force))
+    _send(connection, *frames.snapshots("portfolio", [frames.portfolio(id_, show.worth)]))
+    _keep(connection, lambda current: current.subscribe_portfolio(action, show), now)
+    # Asked only now: whoever changes the portfolio meanwhile finds the subscription, or we find the change.
+    wiring.live_portfolios().check(connection.user, id_, show.portfolio.version, now)
+    _ring(connection, show.shown)
+    return None
+
+
+def _subscribe_alerts(connection: Connection, action: SubscribeAlerts, now: int) -> Refusal | None:
+    watch = Watch(action.since_ms, now)
+    fired = wiring.alerts().history(connection.user, watch.first, now)
+    shown = [each for each in fired if watch.shows(each.time)]
+    if len(shown) > ALERTS:
+        return Refusal(action.id, "limit", TOO_MANY_ALERTS)
+    watch = watch.knowing((each.id, each.time) for each in fired)
+    _send(connection, frames.answer("subscribed", action.id, channel="alerts", interval_ms=action.interval_in_force))
+    _send(connection, *frames.snapshots("alerts", [frames.alert(each.view) for each in shown]))
+    _keep(connection, lambda current: current.subscribe_alerts(action, watch), now)
+    _ring(connection, {})
     return None
 
 
@@ -156,12 +215,26 @@ def _keep(connection: Connection, change: Callable[[Connection], None], now: int
 def _resync(connection: Connection, action: Resync, now: int) -> None:
     shown = {entry for _, entry in connection.entries()}
     lanes = _lanes(entry.lane for entry in shown)
+    shows = {id_: wiring.live_portfolios().show(connection.user, id_, now) for id_ in connection.portfolios}
     _send(connection, frames.answer("resynced", action.id))
     rows = partial(wiring.market().candles, consistent=True)
     for name, channel in connection.channels.items():
-        _send(connection, *snapshots(name, channel.entries.values(), lanes, rows, now))
-    _keep(connection, lambda current: current.show(shown, _versions(lanes)), now)
-    _ring(connection, lanes)
+        if channel.entries:
+            _send(connection, *snapshots(name, channel.entries.values(), lanes, rows, now))
+    if shows:
+        told = [frames.portfolio(id_, show.worth) for id_, show in shows.items() if show]
+        _send(connection, *frames.snapshots("portfolio", told))
+    if connection.watch is not None:
+        fired = wiring.alerts().history(connection.user, connection.watch.first, now)
+        told = [frames.alert(each.view) for each in fired if connection.watch.includes(each.id, each.time)]
+        _send(connection, *frames.snapshots("alerts", told))
+
+    def show(current: Connection) -> None:
+        current.show(shown, _versions(lanes))
+        current.show_portfolios(shows)
+
+    _keep(connection, show, now)
+    _ring(connection, _versions(lanes))
 
 
 def _lanes(numbers: Iterable[int]) -> dict[int, Lane]:
@@ -169,8 +242,8 @@ def _lanes(numbers: Iterable[int]) -> dict[int, Lane]:
     return {number: Lane(number) for number in numbers} | wiring.market().lanes(numbers, consistent=True)
 
 
-def _ring(connection: Connection, lanes: Mapping[int, Lane]) -> None:
-    wiring.doorbells().ring(_versions(lanes), [wiring.connections().shard_of(connection.id)])
+def _ring(connection: Connection, versions: Mapping[int, int]) -> None:
+    wiring.doorbells().ring(versions, [wiring.connections().shard_of(connection.id)])
 
 
 def _versions(lanes: Mapping[int, Lane]) -> dict[int, int]:

@@ -212,6 +212,38 @@ def test_ghosts_in_the_list_are_left_alone(connections: Connections) -> None:
     assert connections.end("ann", NOW + KEPT) == set()
 
 
+def test_a_users_connections_are_those_that_are_his_and_have_not_ended(connections: Connections) -> None:
+    for id_, user, grant in [("a", "ann", "s1"), ("b", "ann", "s2"), ("c", "bob", "s3"), ("d", "ann", "s1")]:
+        opened(connections, id_, user, grant)
+    connections.end("ann", NOW, grant="s2")
+    connections._table.delete(connections._pk("d"), "CONN#d")
+    opened(connections, "d")
+    assert connections.of("ann", NOW) == [connections.find("a", NOW)]
+    assert connections.shards_of("ann", NOW) == {connections.shard_of(id_) for id_ in "abd"}
+    assert (connections.of("ann", NOW + KEPT), connections.shards_of("ann", NOW + KEPT)) == ([], set())
+
+
+def test_what_is_not_of_the_client_is_no_sign_of_life_and_hides_none(connections: Connections) -> None:
+    connection = opened(connections, "a", "ann", "s1")
+    connections.heard(connection, NOW + 60_000)
+    assert connections.change(connection, subscribe, NOW + 90_000, is_heard=False)
+    found = connections.find("a", NOW)
+    assert found is not None
+    assert (found.active_at, found.version, list(found.channels)) == (NOW + 60_000, 2, ["ticks"])
+    assert (found.user, found.grant, found.is_ended) == ("ann", "s1", False)
+    assert connections.head(connections.shard_of("a")).version == 2
+    late = connections.find("a", NOW)
+    assert late is not None
+    connections.change(found, lambda it: it.channels.update(candles=Channel(500)), NOW, is_heard=False)
+    connections.change(late, lambda it: it.channels.update(other=Channel(500)), NOW, is_heard=False)
+    found = connections.find("a", NOW)
+    assert found is not None
+    assert (found.version, list(found.channels)) == (4, ["ticks", "candles", "other"])
+    connections.remove("a")
+    assert not connections.change(found, subscribe, NOW, is_heard=False)
+    assert connections.find("a", NOW) is None
+
+
 def test_a_connection_written_by_the_release_before_is_anonymous(connections: Connections) -> None:
     connection = opened(connections)
     item = connections._table.get(connections._pk("a"), "CONN#a") or {}

@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from cryptopulse import wiring
-from cryptopulse.aws.doorbells import read
+from cryptopulse.aws.doorbells import Doorbell, read
 from cryptopulse.domain.subscriptions import Connection
 from cryptopulse.errors import UnreadableError
 from tests.functional.doorbells import rung
@@ -37,7 +37,15 @@ def test_shards_spread_over_the_streams_hashes(aws: boto3.Session, monkeypatch: 
 
 
 def test_a_doorbell_reads_as_it_was_rung() -> None:
-    assert read("fan#1", b'{"0":17,"1":9}', 2) == (1, {0: 17, 1: 9})
+    assert read("fan#1", b'{"0":17,"1":9}', 2) == Doorbell(1, {0: 17, 1: 9})
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_doorbell_names_users_whose_alerts_have_fired() -> None:
+    wiring.doorbells().ring({0: 17}, [1], {"b" * 32, "a" * 32})
+    ((partition, data),) = rung()
+    assert data == b'{"0":17,"users":["%s","%s"]}' % (b"a" * 32, b"b" * 32)
+    assert read(partition, data, 2) == Doorbell(1, {0: 17}, frozenset({"a" * 32, "b" * 32}))
 
 
 @pytest.mark.parametrize(
@@ -52,6 +60,9 @@ def test_a_doorbell_reads_as_it_was_rung() -> None:
         ("fan#0", b"[]"),
         ("fan#0", b'{"a":1}'),
         ("fan#0", b'{"0":"x"}'),
+        ("fan#0", b'{"0":["x"]}'),
+        ("fan#0", b'{"users":7}'),
+        ("fan#0", b'{"users":[7]}'),
         ("fan#0", b"\xff"),
     ],
 )

@@ -1,9 +1,13 @@
 """Server frames, to the letter."""
 
+from decimal import Decimal
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptopulse.domain import frames
+from cryptopulse.domain.alerts import Fired
+from cryptopulse.domain.live_portfolios import Worth
 from cryptopulse.domain.times import rfc3339
 
 NOON = 1_795_348_800_000
@@ -36,8 +40,41 @@ def test_a_candle() -> None:
     )
 
 
+def test_a_portfolio_is_exact() -> None:
+    worth = Worth(Decimal("123456789012345678.000000000000000001"), Decimal("1E+2"), NOON)
+    assert frames.portfolio("p", worth) == (
+        b'{"id":"p","time":"2026-11-22T12:00:00.000Z","value":"123456789012345678.000000000000000001",'
+        b'"cost_basis":"100","unrealized":"123456789012345578.000000000000000001"}'
+    )
+    nothing = Worth(Decimal("0.00"), Decimal("0.50"), NOON)
+    assert frames.portfolio("p", nothing) == (
+        b'{"id":"p","time":"2026-11-22T12:00:00.000Z","value":"0","cost_basis":"0.5","unrealized":"-0.5"}'
+    )
+
+
+def test_an_alert_is_as_in_the_history() -> None:
+    fired = Fired(
+        id="f",
+        user="u",
+        alert_id="a",
+        symbol="BTC-USD",
+        venue="coinbase",
+        condition="above",
+        threshold=Decimal(70000),
+        price=Decimal("70000.01"),
+        time=NOON,
+        webhook="none",
+    )
+    assert frames.alert(fired.view) == (
+        b'{"id":"f","alert_id":"a","symbol":"BTC-USD","venue":"coinbase","condition":"above","threshold":"70000",'
+        b'"price":"70000.01","time":"2026-11-22T12:00:00.000Z","webhook":"none"}'
+    )
+
+
 def test_a_snapshot_has_no_seq_and_may_be_empty() -> None:
     assert frames.snapshots("ticks", [TICK]) == [b'{"type":"snapshot","channel":"ticks","ticks":[' + TICK + b"]}"]
+    assert frames.snapshots("portfolio", [b"{}"]) == [b'{"type":"snapshot","channel":"portfolio","portfolios":[{}]}']
+    assert frames.snapshots("alerts", []) == [b'{"type":"snapshot","channel":"alerts","alerts":[]}']
     assert frames.snapshots("candles", []) == [b'{"type":"snapshot","channel":"candles","candles":[]}']
 
 

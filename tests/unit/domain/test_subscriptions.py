@@ -1,6 +1,7 @@
 """What clients may say, and what becomes of it."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from cryptopulse.domain import subscriptions
 from cryptopulse.domain.frames import answer
+from cryptopulse.domain.live_portfolios import LiveHolding, LiveLeg, LivePortfolio, Worth
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.subscriptions import (
     Channel,
@@ -18,9 +20,15 @@ from cryptopulse.domain.subscriptions import (
     Ping,
     Refusal,
     Resync,
+    Show,
     Subscribe,
+    SubscribeAlerts,
     SubscribeCandles,
+    SubscribePortfolio,
     Unsubscribe,
+    UnsubscribeAlerts,
+    UnsubscribePortfolio,
+    Watch,
     chosen,
     parse,
 )
@@ -65,9 +73,11 @@ def test_since_may_be_a_date() -> None:
 
 TICKS: dict[str, Any] = {"action": "subscribe", "channel": "ticks", "symbols": ["BTC-USD"]}
 CANDLES: dict[str, Any] = {**TICKS, "channel": "candles", "interval": "1m"}
-NO_ACTION = "no such action: subscribe and unsubscribe (ticks, candles), resync, ping"
+NO_ACTION = "no such action: subscribe and unsubscribe (ticks, candles, alerts, portfolio), resync, ping"
 NO_ID = "id: a string of at most 64 characters, or a whole number"
-NO_CHANNEL = "no such action for this channel: subscribe and unsubscribe (ticks, candles), resync, ping"
+NO_CHANNEL = (
+    "no such action for this channel: subscribe and unsubscribe (ticks, candles, alerts, portfolio), resync, ping"
+)
 
 
 @pytest.mark.parametrize(
@@ -138,10 +148,33 @@ def test_what_cannot_be_done_is_refused(frame: Any, refusal: Refusal) -> None:
     assert parse(frame if isinstance(frame, str) else json.dumps(frame), is_bound=False) == refusal
 
 
-@pytest.mark.parametrize("channel", ["alerts", "portfolio"])
-def test_a_private_channel_that_is_not_offered_is_no_matter_of_tickets(channel: str) -> None:
-    frame = json.dumps({"action": "subscribe", "channel": channel, "id": 7})
-    assert parse(frame, is_bound=True) == Refusal(7, "bad_request", NO_CHANNEL)
+def bound(**frame: Any) -> Any:
+    return parse(json.dumps(frame), is_bound=True)
+
+
+def test_who_came_with_a_ticket_may_use_the_private_channels() -> None:
+    assert bound(action="subscribe", channel="alerts", id=7, since=NOON) == SubscribeAlerts(
+        action="subscribe", channel="alerts", id=7, since=NOON
+    )
+    assert bound(action="subscribe", channel="portfolio", portfolio_id="x", interval_ms=300) == SubscribePortfolio(
+        action="subscribe", channel="portfolio", portfolio_id="x", interval_ms=300
+    )
+    assert bound(action="unsubscribe", channel="alerts") == UnsubscribeAlerts(action="unsubscribe", channel="alerts")
+    assert bound(action="unsubscribe", channel="portfolio", portfolio_id="x") == UnsubscribePortfolio(
+        action="unsubscribe", channel="portfolio", portfolio_id="x"
+    )
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        ({"channel": "portfolio"}, "Object missing required field `portfolio_id`"),
+        ({"channel": "portfolio", "portfolio_id": 7}, "Expected `str`, got `int` - at `$.portfolio_id`"),
+        ({"channel": "alerts", "symbols": ["BTC-USD"]}, "Object contains unknown field `symbols`"),
+    ],
+)
+def test_what_a_private_channel_does_not_take_is_refused(frame: dict[str, Any], message: str) -> None:
+    assert bound(action="subscribe", **frame) == Refusal(None, "bad_request", message)
 
 
 values = st.recursive(
@@ -149,20 +182,27 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-names = st.sampled_from(["action", "id", "channel", "symbols", "venue", "interval", "interval_ms", "since", "x"])
-words = st.sampled_from(["subscribe", "unsubscribe", "resync", "ping", "ticks", "candles", "1m", "coinbase", "BTC-USD"])
+names = st.sampled_from(
+    ["action", "id", "channel", "symbols", "venue", "interval", "interval_ms", "since", "portfolio_id", "x"]
+)
+words = st.sampled_from(
+    ["subscribe", "unsubscribe", "resync", "ping", "ticks", "candles", "alerts", "portfolio", "1m", "coinbase", "A-B"]
+)
 
 
 @given(
     st.text() | st.binary() | st.dictionaries(names, words | values | st.lists(words), max_size=7).map(json.dumps),
+    st.booleans(),
 )
-def test_any_frame_is_understood_or_refused_in_a_frame_that_can_be_sent(frame: str | bytes) -> None:
-    read = parse(frame, is_bound=False)
+def test_any_frame_is_understood_or_refused_in_a_frame_that_can_be_sent(frame: str | bytes, is_bound: bool) -> None:
+    read = parse(frame, is_bound=is_bound)
     if isinstance(read, Refusal):
         sent = answer("error", read.id, code=read.code, message=read.message)
         assert msgspec.json.decode(sent)["code"] in {"bad_request", "unauthorized", "limit"}
     else:
-        assert isinstance(read, Subscribe | Unsubscribe | Resync | Ping)
+        private = SubscribeAlerts | SubscribePortfolio | UnsubscribeAlerts | UnsubscribePortfolio
+        assert isinstance(read, Subscribe | Unsubscribe | Resync | Ping | private)
+        assert is_bound or not isinstance(read, private)
 
 
 @pytest.mark.parametrize(("asked", "in_force"), [(-5, 250), (100, 250), (250, 250), (1_500, 1_500), (10**9, 60_000)])
@@ -252,3 +292,100 @@ def test_only_what_was_shown_counts_as_shown(connection: Connection) -> None:
         "BTC-USD": Entry("coinbase:BTC-USD", 0, "", 8, 5),
         "ETH-USD": Entry("coinbase:ETH-USD", 0, "", 5, 5),
     }
+
+
+# --- portfolios and alerts ---
+
+PORTFOLIO = {"action": "subscribe", "channel": "portfolio", "portfolio_id": "p"}
+
+
+def live(version: int) -> LivePortfolio:
+    legs = (LiveLeg("coinbase:BTC-USD", 1, is_inverted=False),)
+    return LivePortfolio(version, NOON, (LiveHolding(Decimal("0.1"), Decimal("1" * 18 + "." + "1" * 18), legs),))
+
+
+def shown(version: int, value: int = 5) -> Show:
+    return Show(live(version), Worth(Decimal(value), Decimal(1), NOON), {1: 8})
+
+
+def test_what_is_stored_reads_as_it_was(connection: Connection) -> None:
+    connection.subscribe_portfolio(bound(**PORTFOLIO, interval_ms=300), shown(7))
+    watch = Watch(NOON, NOON + 5).knowing([("a", NOON), ("b", NOON - 119_995), ("c", NOON - 119_996)])
+    connection.subscribe_alerts(bound(action="subscribe", channel="alerts"), watch)
+    assert connection.channels == {
+        "portfolio": Channel(300, {}, {"p": msgspec.structs.replace(shown(7), added=4)}),
+        "alerts": Channel(1_000, {}, {}, Watch(NOON, NOON + 5, frozenset("ab"), 4)),
+    }
+    assert subscriptions.decode(subscriptions.encode(connection.channels)) == connection.channels
+
+
+def test_what_the_release_before_stored_reads_as_it_was() -> None:
+    stored = msgspec.msgpack.encode({"ticks": [500, {"BTC-USD": ["coinbase:BTC-USD", 1, "", 8, 4]}]})
+    assert subscriptions.decode(stored) == {"ticks": Channel(500, {"BTC-USD": Entry("coinbase:BTC-USD", 1, "", 8, 4)})}
+
+
+def test_20_portfolios_are_the_limit(connection: Connection) -> None:
+    for number in range(20):
+        assert connection.takes_portfolio(f"p{number}")
+        connection.subscribe_portfolio(bound(**{**PORTFOLIO, "portfolio_id": f"p{number}"}), shown(1))
+    assert connection.takes_portfolio("p0")
+    assert not connection.takes_portfolio("p20")
+
+
+def test_unsubscribing_ends_one_portfolio_or_all_and_alerts(connection: Connection) -> None:
+    for id_ in "pqr":
+        connection.subscribe_portfolio(bound(**{**PORTFOLIO, "portfolio_id": id_}), shown(1))
+    connection.subscribe_alerts(bound(action="subscribe", channel="alerts"), Watch(NOON, NOON))
+    assert connection.unsubscribe_portfolio("q") == ["q"]
+    assert connection.unsubscribe_portfolio("q") == []
+    assert list(connection.portfolios) == ["p", "r"]
+    assert connection.unsubscribe_portfolio(None) == ["p", "r"]
+    assert list(connection.channels) == ["alerts"]
+    for _ in range(2):
+        connection.unsubscribe_alerts()
+    assert connection.channels == {}
+    assert (connection.unsubscribe_portfolio(None), connection.watch) == ([], None)
+
+
+def test_the_newest_holdings_stay(connection: Connection) -> None:
+    """Whoever read them, and whoever writes first."""
+    connection.subscribe_portfolio(bound(**PORTFOLIO), shown(7))
+    connection.hold("p", live(9))
+    connection.hold("p", live(8))
+    connection.hold("q", live(8))
+    assert connection.portfolios == {"p": Show(live(9), shown(7).worth, {1: 8}, 4)}
+    connection.version = 4
+    connection.show_portfolios({"p": shown(8, 6), "q": shown(8)})
+    assert connection.portfolios == {"p": Show(live(9), shown(8, 6).worth, {1: 8}, 5)}
+    connection.show_portfolios({"p": shown(10, 6)})
+    assert connection.portfolios == {"p": msgspec.structs.replace(shown(10, 6), added=5)}
+
+
+def test_a_portfolio_that_is_no_more_is_shown_no_more(connection: Connection) -> None:
+    for id_ in "pq":
+        connection.subscribe_portfolio(bound(**{**PORTFOLIO, "portfolio_id": id_}), shown(1))
+    connection.hold("p", None)
+    connection.hold("p", None)
+    assert list(connection.portfolios) == ["q"]
+    connection.show_portfolios({"q": None, "p": None})
+    assert connection.channels == {}
+
+
+@pytest.mark.parametrize(
+    ("id_", "time", "shows", "is_new"),
+    [
+        ("x", NOON + 1, True, True),
+        ("x", NOON - 120_000, False, True),
+        ("x", NOON - 120_001, False, False),
+        ("known", NOON - 1, False, False),
+        ("known", NOON, True, False),
+    ],
+)
+def test_alerts_to_tell_are_those_that_could_not_be_read_before(id_: str, time: int, shows: bool, is_new: bool) -> None:
+    watch = Watch(NOON, NOON, frozenset(["known"]))
+    assert (watch.first, watch.shows(time), watch.is_new(id_, time)) == (NOON - 120_000, shows, is_new)
+    assert watch.includes(id_, time) == (shows or is_new)
+    from_now_on = Watch(None, NOON, watch.known)
+    assert (from_now_on.first, from_now_on.shows(time)) == (NOON - 120_000, False)
+    assert from_now_on.includes(id_, time) == is_new
+    assert Watch(NOON - 120_001, NOON).first == NOON - 120_001

@@ -1,15 +1,20 @@
 """The JSON of the frames that go out to WebSocket clients."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from cryptopulse.domain.live_portfolios import Worth
+from cryptopulse.domain.lots import EXACT, ZERO
 from cryptopulse.domain.times import rfc3339
+
+if TYPE_CHECKING:
+    from cryptopulse.domain.alerts import FiredView  # only those who send alerts need them
 
 FRAME: Final = 32_768
 """API Gateway's largest frame in bytes; what is longer goes out in several."""
-LISTED_AS: Final = {"ticks": b"ticks", "candles": b"candles"}
+LISTED_AS: Final = {"ticks": b"ticks", "candles": b"candles", "alerts": b"alerts", "portfolio": b"portfolios"}
 """The field that holds a channel's values."""
 
 _encode = msgspec.json.Encoder().encode
@@ -43,6 +48,18 @@ def candle(
     values = dict(zip(names, row, strict=True))
     told = {"symbol": symbol, "venue": venue, "interval": interval, **values, "closed": closed, "complete": complete}
     return _encode(told)
+
+
+def portfolio(id_: str, worth: Worth) -> bytes:
+    """What a portfolio is worth."""
+    amounts = {"value": worth.value, "cost_basis": worth.cost_basis, "unrealized": worth.unrealized}
+    plain = {name: f"{amount.normalize(EXACT) or ZERO:f}" for name, amount in amounts.items()}
+    return _encode({"id": id_, "time": rfc3339(worth.time), **plain})
+
+
+def alert(fired: "FiredView") -> bytes:
+    """An alert that has fired."""
+    return _encode(fired)
 
 
 def snapshots(channel: str, values: Iterable[bytes]) -> list[bytes]:

@@ -7,13 +7,20 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from cryptopulse.domain.live_portfolios import PORTFOLIOS, LivePortfolio, Worth
 from cryptopulse.domain.series import Series, lane_of, reference
 
 SYMBOLS: Final = 500
 """Symbols a connection may be subscribed to."""
 TOO_MANY: Final = f"at most {SYMBOLS} symbols a connection"
+TOO_MANY_PORTFOLIOS: Final = f"at most {PORTFOLIOS} portfolios a connection"
+ALERTS: Final = 2_000
+"""Alerts that have fired in a snapshot."""
+TOO_MANY_ALERTS: Final = f"more than {ALERTS} alerts have fired since then: GET /alerts/history has them"
 SLOWEST_MS: Final = 60_000
 FASTEST_MS: Final = 250
+SETTLED: Final = 120_000
+"""Milliseconds after which an alert that has fired can be read: no clock is off by more, no write takes longer."""
 RECORDED_EVERY: Final = 60_000
 """A client's sign of life is written down at most once in so many ms."""
 IDLE_AFTER: Final = 570_000
@@ -43,12 +50,8 @@ class _Frame(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     id: Id = None
 
 
-class Subscribe(_Frame, kw_only=True):
-    """Asks for the last prices of symbols, and for each change."""
-
+class _Subscription(_Frame, kw_only=True):
     channel: str
-    symbols: Symbols
-    venue: Venue | None = None
     interval_ms: int = 1_000
     since: Moment | None = None
 
@@ -58,14 +61,21 @@ class Subscribe(_Frame, kw_only=True):
         return min(max(self.interval_ms, FASTEST_MS), SLOWEST_MS)
 
     @property
-    def candles(self) -> Interval | None:
-        """The interval of the candles asked for; None where it is none of them."""
-        return None
-
-    @property
     def since_ms(self) -> int | None:
         """From when on (Unix ms) more than the last values is asked for."""
         return int(self.since.timestamp() * 1000) if isinstance(self.since, datetime) else self.since
+
+
+class Subscribe(_Subscription, kw_only=True):
+    """Asks for the last prices of symbols, and for each change."""
+
+    symbols: Symbols
+    venue: Venue | None = None
+
+    @property
+    def candles(self) -> Interval | None:
+        """The interval of the candles asked for; None where it is none of them."""
+        return None
 
 
 class SubscribeCandles(Subscribe, kw_only=True):
@@ -79,6 +89,16 @@ class SubscribeCandles(Subscribe, kw_only=True):
         return self.interval
 
 
+class SubscribeAlerts(_Subscription):
+    """Asks for the user's alerts as they fire, with `since` for those that have fired from then on."""
+
+
+class SubscribePortfolio(_Subscription, kw_only=True):
+    """Asks for what one of the user's portfolios is worth, and for each change."""
+
+    portfolio_id: str
+
+
 class Unsubscribe(_Frame, kw_only=True):
     """Ends the subscriptions of a channel: all, or those of some symbols."""
 
@@ -86,6 +106,19 @@ class Unsubscribe(_Frame, kw_only=True):
     symbols: Symbols | None = None
     venue: Venue | None = None
     interval: Interval | None = None
+
+
+class UnsubscribeAlerts(_Frame, kw_only=True):
+    """Ends the subscription to alerts."""
+
+    channel: str
+
+
+class UnsubscribePortfolio(_Frame, kw_only=True):
+    """Ends the subscriptions to portfolios: all, or one."""
+
+    channel: str
+    portfolio_id: str | None = None
 
 
 class Resync(_Frame):
@@ -96,17 +129,24 @@ class Ping(_Frame):
     """A sign of life."""
 
 
-type Action = Subscribe | SubscribeCandles | Unsubscribe | Resync | Ping
+type Subscription = Subscribe | SubscribeCandles | SubscribeAlerts | SubscribePortfolio
+type Unsubscription = Unsubscribe | UnsubscribeAlerts | UnsubscribePortfolio
+type Action = Subscription | Unsubscription | Resync | Ping
 
 _ACTIONS: Final[Mapping[tuple[Any, Any], type[Action]]] = {
     ("subscribe", "ticks"): Subscribe,
     ("subscribe", "candles"): SubscribeCandles,
+    ("subscribe", "alerts"): SubscribeAlerts,
+    ("subscribe", "portfolio"): SubscribePortfolio,
     ("unsubscribe", "ticks"): Unsubscribe,
     ("unsubscribe", "candles"): Unsubscribe,
+    ("unsubscribe", "alerts"): UnsubscribeAlerts,
+    ("unsubscribe", "portfolio"): UnsubscribePortfolio,
     ("resync", None): Resync,
     ("ping", None): Ping,
 }
 _PRIVATE: Final = ("alerts", "portfolio")
+_CHANNELS: Final = ", ".join(channel for action, channel in _ACTIONS if action == "subscribe")
 
 
 def parse(text: str | bytes, *, is_bound: bool) -> Action | Refusal:
@@ -130,7 +170,7 @@ def parse(text: str | bytes, *, is_bound: bool) -> Action | Refusal:
     if not isinstance(action, str) or not isinstance(channel, str | None) or (action, channel) not in _ACTIONS:
         where = "" if channel is None else " for this channel"
         return Refusal(
-            id_, "bad_request", f"no such action{where}: subscribe and unsubscribe (ticks, candles), resync, ping"
+            id_, "bad_request", f"no such action{where}: subscribe and unsubscribe ({_CHANNELS}), resync, ping"
         )
     return _converted(frame, _ACTIONS[action, channel], id_)
 
@@ -169,11 +209,69 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     added: int
 
 
+class Show(msgspec.Struct, array_like=True, frozen=True):
+    """One portfolio of a channel, and what of it was in its snapshot.
+
+    `shown` are the versions of the lanes it was priced from, `added` the connection's version that holds it first.
+    """
+
+    portfolio: LivePortfolio
+    worth: Worth
+    shown: dict[int, int]
+    added: int = 0
+
+
+class Watch(msgspec.Struct, array_like=True, frozen=True):
+    """The subscription to a user's alerts: to those that fire after `read_at`, and those that fired from `since` on.
+
+    Their times are those of different clocks, and of before they could be read: so `known` names the last of those
+    that could be, when they were read. Times in Unix ms; `added` is the connection's version that holds it first.
+    """
+
+    since: int | None
+    read_at: int
+    known: frozenset[str] = frozenset()
+    added: int = 0
+
+    @property
+    def oldest(self) -> int:
+        """What fired before this time had been read."""
+        return self.read_at - SETTLED
+
+    @property
+    def first(self) -> int:
+        """None of those asked for fired before this time."""
+        return self.oldest if self.since is None else min(self.since, self.oldest)
+
+    def shows(self, time: int) -> bool:
+        """Whether an alert that fired by then belongs into the snapshot."""
+        return self.since is not None and time >= self.since
+
+    def knowing(self, fired: Iterable[tuple[str, int]]) -> "Watch":
+        """The same, having read alerts of these ids and times."""
+        return msgspec.structs.replace(self, known=frozenset(id_ for id_, time in fired if time >= self.oldest))
+
+    def is_new(self, id_: str, time: int) -> bool:
+        """Whether an alert could not be read yet when the others were."""
+        return time >= self.oldest and id_ not in self.known
+
+    def includes(self, id_: str, time: int) -> bool:
+        """Whether an alert that fired is one of those asked for."""
+        return self.shows(time) or self.is_new(id_, time)
+
+
 class Channel(msgspec.Struct, array_like=True):
-    """A connection's subscriptions to one channel, by symbol, and the ms between its frames."""
+    """A connection's subscriptions to one channel, by symbol or portfolio's id, and the ms between its frames."""
 
     interval_ms: int
     entries: dict[str, Entry] = {}
+    portfolios: dict[str, Show] = {}
+    alerts: Watch | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is subscribed to."""
+        return not self.entries and not self.portfolios and self.alerts is None
 
 
 class Connection(msgspec.Struct):
@@ -197,17 +295,43 @@ class Connection(msgspec.Struct):
         """Each entry with its channel's name."""
         return [(name, entry) for name, channel in self.channels.items() for entry in channel.entries.values()]
 
+    @property
+    def portfolios(self) -> dict[str, Show]:
+        """The portfolios shown, by id."""
+        return self.channels["portfolio"].portfolios if "portfolio" in self.channels else {}
+
+    @property
+    def watch(self) -> Watch | None:
+        """The subscription to alerts."""
+        return self.channels["alerts"].alerts if "alerts" in self.channels else None
+
     def takes(self, symbols: Iterable[str]) -> bool:
         """Whether the limit lets it subscribe to these symbols too."""
         held = {symbol for channel in self.channels.values() for symbol in channel.entries}
         return len(held.union(symbols)) <= SYMBOLS
 
+    def takes_portfolio(self, id_: str) -> bool:
+        """Whether the limit lets it subscribe to this portfolio too."""
+        return len({*self.portfolios, id_}) <= PORTFOLIOS
+
     def subscribe(self, action: Subscribe, entries: Mapping[str, Entry]) -> None:
         """Adds entries by symbol; a symbol's earlier one in the channel gives way, and so does the channel's pace."""
-        channel = self.channels.setdefault(action.channel, Channel(action.interval_in_force))
-        channel.interval_ms = action.interval_in_force
+        channel = self._paced(action)
         for symbol, entry in entries.items():
             channel.entries[symbol] = msgspec.structs.replace(entry, added=self.version + 1)
+
+    def subscribe_portfolio(self, action: SubscribePortfolio, show: Show) -> None:
+        """Adds a portfolio, in place of an earlier one of the same id."""
+        self._paced(action).portfolios[action.portfolio_id] = msgspec.structs.replace(show, added=self.version + 1)
+
+    def subscribe_alerts(self, action: SubscribeAlerts, watch: Watch) -> None:
+        """Adds the user's alerts, in place of an earlier subscription to them."""
+        self._paced(action).alerts = msgspec.structs.replace(watch, added=self.version + 1)
+
+    def _paced(self, action: Subscription) -> Channel:
+        channel = self.channels.setdefault(action.channel, Channel(action.interval_in_force))
+        channel.interval_ms = action.interval_in_force
+        return channel
 
     def unsubscribe(self, action: Unsubscribe) -> list[str]:
         """Removes what the action names; returns the symbols that were subscribed to."""
@@ -221,9 +345,24 @@ class Connection(msgspec.Struct):
         ]
         for symbol in ended:
             del channel.entries[symbol]
-        if not channel.entries:
-            self.channels.pop(action.channel, None)
+        self._tidy(action.channel)
         return ended
+
+    def unsubscribe_portfolio(self, id_: str | None) -> list[str]:
+        """Removes a portfolio, or all; returns the ids of those that were subscribed to."""
+        ended = [each for each in self.portfolios if id_ in (None, each)]
+        for each in ended:
+            del self.portfolios[each]
+        self._tidy("portfolio")
+        return ended
+
+    def unsubscribe_alerts(self) -> None:
+        """Removes the subscription to alerts."""
+        self.channels.pop("alerts", None)
+
+    def _tidy(self, name: str) -> None:
+        if name in self.channels and self.channels[name].is_empty:
+            del self.channels[name]
 
     def show(self, shown: Collection[Entry], versions: Mapping[int, int]) -> None:
         """Notes that those of its entries were shown anew, from lanes of these versions."""
@@ -232,6 +371,24 @@ class Connection(msgspec.Struct):
                 if entry in shown:
                     version = versions[entry.lane]
                     channel.entries[symbol] = msgspec.structs.replace(entry, shown=version, added=self.version + 1)
+
+    def show_portfolios(self, shows: Mapping[str, Show | None]) -> None:
+        """Notes that portfolios were shown anew; None stands for one that is no more. Newer holdings stay."""
+        for id_, show in shows.items():
+            known = self.portfolios.get(id_)
+            if known is not None and show is not None:
+                newest = max(known.portfolio, show.portfolio, key=lambda portfolio: portfolio.version)
+                self.portfolios[id_] = msgspec.structs.replace(show, portfolio=newest, added=self.version + 1)
+            elif known is not None:
+                self.unsubscribe_portfolio(id_)
+
+    def hold(self, id_: str, portfolio: LivePortfolio | None) -> None:
+        """Takes what a portfolio of its now holds, unless it knows something newer; None: the portfolio is no more."""
+        known = self.portfolios.get(id_)
+        if known is not None and portfolio is None:
+            self.unsubscribe_portfolio(id_)
+        elif known is not None and portfolio is not None and portfolio.version > known.portfolio.version:
+            self.portfolios[id_] = msgspec.structs.replace(known, portfolio=portfolio)
 
 
 def chosen(action: Subscribe, connection: Connection, tracked: Iterable[Series]) -> dict[str, Series] | Refusal:
