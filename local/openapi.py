@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from aws_lambda_powertools.event_handler.api_gateway import Route
@@ -21,8 +21,8 @@ from cryptopulse.api.deps import IDEMPOTENCY_KEY, IDEMPOTENT, IF_MATCH, ONCE, Re
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "functions" / "queries" / "openapi.json"
-ABOUT = """Crypto market data, and accounts. A breaking change gets a new base path; new fields may appear in answers at
-any time.
+ABOUT = """Crypto market data, accounts, portfolios and alerts. A breaking change gets a new base path; new fields may
+appear in answers at any time.
 
 Times are RFC 3339 in UTC; in rows they are Unix milliseconds. Requests take RFC 3339 with any offset, a date, or Unix
 milliseconds; `start` is included, `end` is not. Prices are JSON numbers with the exchange's own digits; what does not
@@ -43,7 +43,14 @@ minute; those of a user's API tokens count for themselves. `RateLimit-Limit`, `R
 `Retry-After` in seconds. Sign-in, registration and asking for a password also make who fails often wait.
 
 POSTs that take `Idempotency-Key` may be repeated with it for 24 hours: the same body gives the first answer again,
-another body 422. An answer that shows a secret once is not kept: its repeat is 409.
+another body 422. An answer that shows a secret once is not kept: its repeat is 409. Portfolios, transactions and alerts
+have a strong `ETag`; `If-Match` on their PATCH and DELETE is optional, 412 if they have changed since.
+
+A portfolio keeps no cash: a buy brings its cost in, a sell takes its proceeds out, and `currency` only prices. To spend
+a held coin, also USDT, use `trade`. A fee is money where it is in a fiat currency, in the price's currency or in the
+portfolio's base; a fee in any other asset takes lots of it. What would leave a disposal short is 409, and `conflict`
+says of which transaction, of what, when and how much. Market prices are looked up when a transaction is entered, and
+told as its `rates`. Returns and their formulas: `docs/returns.md` of the project.
 
 Nothing is clamped or ignored silently: a field, or a parameter of a route that takes some, that is out of range,
 unknown or malformed is 422 and named in `errors`. Every GET answers HEAD too; market reads carry a strong `ETag` and
@@ -77,6 +84,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "401": {"description": "No token, or none that is good", "headers": CHALLENGE},
     "403": {"description": "The token does not go so far: `WWW-Authenticate` names the scope"},
     "404": {"description": "Not there, or not yours; an unknown symbol or venue"},
+    "412": {"description": "It has changed since the answer whose ETag `If-Match` names"},
     "413": {"description": "The body is too long"},
     "415": {"description": "The body is of another media type"},
     "422": {"description": "A parameter or field is missing, unknown, malformed or out of range: `errors` names it"},
@@ -162,7 +170,7 @@ def _answers(route: Route, named: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     else:
         kind = _shown(route)
         status = HTTPStatus.CREATED if get_origin(own) is Created else HTTPStatus.OK
-        json_ = {} if kind is None else {JSON: {"schema": named[kind]}}
+        json_: dict[str, Any] = {} if kind is None else {JSON: {"schema": named[kind]}}
         files = FILES.get(route.openapi_path, {}) if get_origin(own) not in (Answer, Created) else {}
         told = {status: {"description": status.phrase, "content": {**json_, **files}}}
     (usual,) = told.values()
@@ -180,6 +188,8 @@ def _refusals(route: Route, parameters: list[dict[str, Any]]) -> dict[str, Any]:
         found += ["401", "403"]
     if has_body:
         found += ["400", "413", "415"]
+    if "If-Match" in names:
+        found.append("412")
     if has_body or any(each["in"] != "path" for each in parameters):
         found.append("422")
     if names & {"symbol", "symbols"} or any(each["in"] == "path" for each in parameters):
@@ -218,7 +228,7 @@ def _content(route: Route) -> Content | None:
 def _shown(route: Route) -> Any:
     """What the JSON of its answer is, if it may be JSON."""
     own = _hints(route)["return"]
-    answers = get_args(own) if isinstance(own, UnionType) else (own,)
+    answers = get_args(own) if get_origin(own) in (Union, UnionType) else (own,)
     return next((get_args(each)[0] for each in answers if get_origin(each) in (Answer, Created)), None)
 
 

@@ -62,7 +62,7 @@ def make_alert(
 
 
 @api.get("/alerts/history", tags=["Alerts"])
-def read_history(
+def read_alert_history(
     query: Annotated[HistoryQuery, parameters(HistoryQuery)], caller: Who, now: Now
 ) -> Answer[Page[FiredView]]:
     """What my alerts told in the last 90 days, the newest first; with `since` the oldest first.

@@ -28,7 +28,6 @@ LARGEST: Final = 262_144
 SEARCHED: Final = 5_000
 """Transactions that one page looks through."""
 
-STALE: Final[Any] = {412: {"description": "It is not any more as `If-Match` says"}}
 BREAKS: Final[Any] = {
     409: {"description": "A disposal would be short, or shorter than it was: `conflict` names it; or the id is taken"}
 }
@@ -74,7 +73,7 @@ def read_portfolio(portfolio_id: str, caller: Who) -> Answer[PortfolioView]:
     return Answer(PortfolioView.of(wiring.portfolios().get(caller.user, portfolio_id)), is_tagged=True)
 
 
-@api.patch("/portfolios/<portfolio_id>", tags=["Portfolios"], responses=FIXED | STALE)
+@api.patch("/portfolios/<portfolio_id>", tags=["Portfolios"], responses=FIXED)
 @scoped("trade")
 def change_portfolio(
     portfolio_id: str,
@@ -104,7 +103,7 @@ def change_portfolio(
     )
 
 
-@api.delete("/portfolios/<portfolio_id>", tags=["Portfolios"], responses=STALE)
+@api.delete("/portfolios/<portfolio_id>", tags=["Portfolios"])
 @scoped("trade")
 def remove_portfolio(portfolio_id: str, expected: IfMatch, caller: Who) -> Empty:
     """Removes a portfolio with all of its transactions; where its transfers went or came from they stay."""
@@ -211,7 +210,7 @@ def read_transaction(portfolio_id: str, transaction_id: str, caller: Who) -> Ans
     return Answer(_view(reader.find(transaction_id), reader.portfolio), is_tagged=True)
 
 
-@api.patch("/portfolios/<portfolio_id>/transactions/<transaction_id>", tags=["Portfolios"], responses=BREAKS | STALE)
+@api.patch("/portfolios/<portfolio_id>/transactions/<transaction_id>", tags=["Portfolios"], responses=BREAKS)
 @scoped("trade")
 def change_transaction(
     portfolio_id: str,
@@ -243,7 +242,7 @@ def change_transaction(
     return Answer(_view(after.own, found.home or found.seen_from), is_tagged=True)
 
 
-@api.delete("/portfolios/<portfolio_id>/transactions/<transaction_id>", tags=["Portfolios"], responses=BREAKS | STALE)
+@api.delete("/portfolios/<portfolio_id>/transactions/<transaction_id>", tags=["Portfolios"], responses=BREAKS)
 @scoped("trade")
 def remove_transaction(portfolio_id: str, transaction_id: str, expected: IfMatch, caller: Who, now: Now) -> Empty:
     """Removes a transaction, a transfer from both of its portfolios."""

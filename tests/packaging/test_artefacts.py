@@ -15,6 +15,7 @@ from local import template
 FUNCTIONS = template.resources("AWS::Serverless::Function")
 ARTEFACTS = template.ROOT / ".aws-sam" / "host"
 LAYERS_MB = 120
+SHIPPED = ("layers/dependencies/requirements.txt", "functions/statements/requirements.txt")
 UNZIPPED_MB = 250
 """Lambda's limit of a function with its layers."""
 HEAVY = {"aws_xray_sdk", "boto3", "pandas", "polars", "scipy", "talib"}
@@ -98,7 +99,7 @@ def test_the_dependencies_are_wheels_of_the_pinned_versions(artefacts: Path) -> 
     )
 
 
-@pytest.mark.parametrize("file", ["layers/dependencies/requirements.txt", "functions/statements/requirements.txt"])
+@pytest.mark.parametrize("file", SHIPPED)
 def test_the_environment_has_the_artefacts_own_versions(file: str) -> None:
     assert pins(file) <= pins("requirements/dev.txt")
 
@@ -113,7 +114,7 @@ def test_statements_fit_with_the_layers(artefacts: Path) -> None:
     assert size / 1e6 <= UNZIPPED_MB
 
 
-@pytest.mark.parametrize("file", ["layers/dependencies/requirements.txt", "functions/statements/requirements.txt", "requirements/dev.txt"])
+@pytest.mark.parametrize("file", [*SHIPPED, "requirements/dev.txt"])
 def test_requirements_are_hashed_and_name_no_place(file: str) -> None:
     text = (template.ROOT / file).read_text()
     assert "://" not in text

@@ -266,6 +266,14 @@ def test_another_method_is_not_allowed(ask: Ask, method: str) -> None:
     assert json.loads(answer["body"]) == problem(405, "Method Not Allowed", f"{method} does nothing here.")
 
 
+def test_what_has_a_path_of_its_own_is_no_parameter(http_event: Callable[..., Any], context: LambdaContext) -> None:
+    api = make(None)
+    api.delete("/things/<name>")(public(lambda name: Answer(name)))
+    for name, status, allow in (("own", 405, "GET, HEAD, OPTIONS, PATCH"), ("other", 200, None)):
+        answer = api.resolve(http_event("DELETE", f"/things/{name}"), context)
+        assert (answer["statusCode"], answer["headers"].get("Allow")) == (status, allow)
+
+
 def test_options_tell_what_is_allowed(ask: Ask) -> None:
     answer = ask("OPTIONS", "/things/a")
     assert (answer["statusCode"], answer["headers"]["Allow"]) == (204, "GET, HEAD, OPTIONS")

@@ -272,7 +272,7 @@ def test_a_public_read_asks_for_nothing_and_may_be_kept(told: dict[str, Any]) ->
 
 def test_every_refusal_is_a_problem(told: dict[str, Any]) -> None:
     named = told["components"]["responses"]
-    assert {*named} == {"400", "401", "403", "404", "413", "415", "422", "429", "default"}
+    assert {*named} == {"400", "401", "403", "404", "412", "413", "415", "422", "429", "default"}
     assert [each["content"] for each in named.values()] == [PROBLEM["content"]] * len(named)
     assert {*named["429"]["headers"]} == {"Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
     assert {*named["401"]["headers"]} == {"WWW-Authenticate"}
