@@ -56,7 +56,7 @@ Nothing is clamped or ignored silently: a field, or a parameter of a route that 
 unknown or malformed is 422 and named in `errors`. Every GET answers HEAD too; market reads carry a strong `ETag` and
 `Cache-Control`, and 304 is the answer to an `If-None-Match` that still holds. Every answer carries `X-Request-Id`."""
 TEXT = {"schema": {"type": "string"}}
-FILES = {
+FILES: dict[str, dict[str, Any]] = {
     "/docs": {"text/html": {}},
     "/openapi.json": {"application/json": {"schema": {"type": "object"}}},
     "/portfolios/{portfolio_id}/gains": {"text/csv": TEXT},
