@@ -14,6 +14,7 @@ from cryptopulse.api.bodies import packed
 from cryptopulse.api.deps import From, IdempotencyKey, Now, Sent, Who, body, parameters
 from cryptopulse.api.lists import Page, Paged, paged
 from cryptopulse.aws.grants import Client, once
+from cryptopulse.aws.portfolios import Reader
 from cryptopulse.domain import attempts
 from cryptopulse.domain.accounts import Account, Preferences
 from cryptopulse.domain.alerts import AlertView
@@ -35,9 +36,11 @@ from cryptopulse.domain.users import (
     ProfileChange,
     SessionView,
 )
-from cryptopulse.errors import ConflictError, DeniedError, InvalidError, NotFoundError
+from cryptopulse.errors import ConflictError, DeniedError, InvalidError, NotFoundError, TooLargeError
 from cryptopulse.telemetry import entrypoint
 
+EXPORTED: Final = 50_000
+"""Transactions that one answer can hold."""
 RACED: Final[Any] = {409: {"description": "The account was changed by another request at the same moment"}}
 
 api = Api(lambda event: callers.authenticate(event, live=True))
@@ -139,17 +142,24 @@ def export(caller: Who, sent: Sent, now: Now) -> Answer[Export]:
         preferences=account.preferences,
         sessions=_sessions(caller, now),
         tokens=_tokens(caller, now),
-        portfolios=[_portfolio(caller.user, each.id) for each in wiring.portfolios().all(caller.user)],
+        portfolios=_portfolios(caller.user),
         alerts=[AlertView.of(alert) for alert in alerts.all(caller.user)],
         alerts_fired=[fired.view for fired in alerts.history(caller.user, 0, now)],
     )
     return packed(Answer(everything), sent.headers.get("Accept-Encoding", ""))
 
 
-def _portfolio(user: str, id_: str) -> PortfolioExport:
-    reader = wiring.portfolios().read(user, id_)
+def _portfolios(user: str) -> list[PortfolioExport]:
+    """What is in a user's portfolios, unless that is too much for one answer."""
+    readers = [wiring.portfolios().read(user, each.id) for each in wiring.portfolios().all(user)]
+    if sum(reader.count for reader in readers) > EXPORTED:
+        raise TooLargeError(f"There are more than {EXPORTED:,} transactions: export them portfolio by portfolio.")
+    return [_portfolio(reader) for reader in readers]
+
+
+def _portfolio(reader: Reader) -> PortfolioExport:
     portfolio = reader.portfolio
-    views = [TransactionView.of(each, id_, portfolio.base_currency) for each in reader.transactions()]
+    views = [TransactionView.of(each, portfolio.id, portfolio.base_currency) for each in reader.transactions()]
     return PortfolioExport(**asdict(PortfolioView.of(portfolio)), transactions=views)
 
 

@@ -15,7 +15,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     wiped = 0
     for user in accounts.ended():
         connections.end(user, wiring.now())  # before what tells whose they are is gone
-        items = accounts.wipe(user) + connections.wipe(user)
+        items = wiring.alerts().wipe(user)  # what tells where these are goes next
+        items += accounts.wipe(user) + connections.wipe(user)
         accounts.forget(user)
         logger.info("security", what="wiped an account", user=user, items=items)
         wiped += 1

@@ -411,6 +411,18 @@ def test_a_long_export_is_packed(web: Web, ann: Person, monkeypatch: pytest.Monk
     assert web("GET", "/users/me/export", token=ann.access, headers={"accept-encoding": "br"}).status == 413
 
 
+def test_more_than_one_answer_holds_is_refused_before_it_is_read(
+    web: Web, ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portfolio = web("POST", "/portfolios", {"name": "Main"}, token=ann.access).body
+    bought = {"type": "buy", "asset": "XYZ", "quantity": "1", "price": "2", "time": "2024-01-01"}
+    web("POST", f"/portfolios/{portfolio['id']}/transactions", [bought] * 3, token=ann.access)
+    monkeypatch.setattr(users, "EXPORTED", 3)
+    assert web("GET", "/users/me/export", token=ann.access).status == 200
+    monkeypatch.setattr(users, "EXPORTED", 2)
+    assert web("GET", "/users/me/export", token=ann.access).status == 413
+
+
 def everything_of(aws: boto3.Session, user: str) -> list[str]:
     """Keys of all items of all tables that name a user."""
     tables = [aws.client("dynamodb").scan(TableName=table)["Items"] for table in ("Accounts", "Connections", "Market")]

@@ -4,6 +4,7 @@
 What lies at a bound of a field or just beyond follows, by turns.
 """
 
+import gzip
 import itertools
 import json
 import logging
@@ -26,18 +27,13 @@ from schemathesis import APIOperation, BaseSchema, Case, CheckContext, Config, G
 from schemathesis.core.result import Ok
 
 from cryptopulse import wiring
-from cryptopulse.aws.market import LazyMinutes
 from cryptopulse.domain import attempts, passwords
-from cryptopulse.domain.candles import HOUR, MINUTE
-from cryptopulse.domain.folding import fold
-from cryptopulse.domain.series import Series, lane_of
-from cryptopulse.domain.ticks import Bar, Candles, Clock, Quote, Record
-from cryptopulse.domain.tokens import RefreshToken
-from cryptopulse.domain.users import email_key
-from cryptopulse.domain.venues import VenueState
+from cryptopulse.domain.candles import DAY, HOUR
+from cryptopulse.domain.exports import HEADER
 from local.openapi import document
-from tests.functional.security.fuzz import Gateway, Kept
-from tests.functional.web import EMAIL, PASSWORD, Person, Web
+from tests.functional.security.fuzz import Gateway, Kept, told
+from tests.functional.security.users import BTC, User, fill
+from tests.functional.web import EMAIL, PASSWORD, Web
 
 COUNT = int(os.environ.get("FUZZ_COUNT", "0"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
@@ -45,7 +41,6 @@ SHARE = 100 if COUNT else 15
 """Requests from one seed to an operation that takes a body; a third of them to any other."""
 NOW = 1_795_329_063_057
 """2026-11-22T06:31:03.057Z, for ever: prices stay fresh and tokens good."""
-BTC = Series("coinbase", "BTC-USD")
 BOB = "bob.0f6c1d@example.com"
 BOBS_PASSWORD = "a passphrase of Bob's own"
 BOBS_NAME = "Bob 0f6c1d"
@@ -53,7 +48,16 @@ ORIGIN = "https://app.test"
 SETTINGS = settings(
     deadline=None, database=None, phases=[Phase.generate, Phase.shrink], suppress_health_check=[*HealthCheck]
 )
-PLACES = {"symbol": "path", "symbols": "query", "venue": "query", "session_id": "path", "token_id": "path"}
+PLACES = {
+    "symbol": ("path", "body"),
+    "symbols": ("query",),
+    "benchmark": ("query",),
+    "venue": ("query", "body"),
+    "asset": ("query", "body"),
+    "start": ("query",),
+    "since": ("query",),
+    **dict.fromkeys(("session_id", "token_id", "portfolio_id", "transaction_id", "import_id", "alert_id"), ("path",)),
+}
 """Where a parameter stands; all else is a field of the body."""
 
 
@@ -75,45 +79,7 @@ def unhindered(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 @pytest.fixture
 def bitcoin(aws: boto3.Session) -> None:
     """One series with an hour of candles and a fresh price."""
-    market, lane, end = wiring.market(), lane_of(BTC, wiring.settings().LANES), NOW // MINUTE * MINUTE
-    market.save_series([BTC])
-    wiring.venues().save(BTC.venue, VenueState("http://feed", ok_at=NOW))
-    bars = [Bar(start, 6_300_000, 6_310_000, 6_290_000, 6_305_000, 100) for start in range(end - HOUR, end, MINUTE)]
-    told = Candles(BTC.symbol, 2, 3, end - HOUR, end, end, bars)
-    state, minutes = market.lane(lane), LazyMinutes(market, lane)
-    version = state.version
-    folded = fold(state, minutes, [Record(BTC.venue, lane, [told, Quote(BTC.symbol, 2, 6_305_500, NOW), Clock(end)])])
-    market.write(state, version, [minutes[minute] for minute in folded.minutes])
-
-
-class User:
-    """Somebody with two sessions and an API token; all that others may not get to know of him.
-
-    Args:
-        web: Makes him.
-        email: His e-mail.
-        password: His password.
-        name: The name he shows.
-    """
-
-    def __init__(self, web: Web, email: str, password: str, name: str) -> None:
-        self.id: str = web.register(email, password, display_name=name).body["id"]
-        self.sessions = [web.again(self.id, email, password) for _ in range(2)]
-        self.session_ids = [_session_id(each) for each in self.sessions]
-        made = {"name": name, "scopes": ["read", "trade", "admin"]}
-        token = web("POST", "/users/me/tokens", made, token=self.sessions[0].access).body
-        self.token_id: str = token["id"]
-        self.token: str = token["token"]
-        assert web("GET", "/users/me", token=self.token).status == 200  # notes its use, once in a minute
-        self.items = {f"USER#{self.id}", f"EMAIL#{email_key(email)}"}
-        credentials = [text for each in self.sessions for text in (each.access, each.refresh)]
-        self.secrets = [self.id, email, password, name, *credentials, *self.session_ids, self.token_id, self.token]
-
-
-def _session_id(person: Person) -> str:
-    token = RefreshToken.parse(person.refresh)
-    assert token
-    return token.id
+    fill(wiring.market(), NOW)
 
 
 def without_tuples(schema: dict[str, Any]) -> dict[str, Any]:
@@ -135,14 +101,47 @@ def described(known: dict[str, list[str]]) -> BaseSchema:
         "generation": {"with-security-parameters": False},
         "checks": {
             "ignored_auth": {"enabled": False},  # `attempt` knows better who asks
-            "positive_data_acceptance": {"expected-statuses": ["2xx", 401, 403, 404, 409, 422]},
+            "positive_data_acceptance": {"expected-statuses": ["2xx", 401, 403, 404, 409, 412, 422]},
         },
         "dictionaries": {name: {"values": values} for name, values in known.items()},
         "parameters": {
-            f"{PLACES.get(name, 'body')}.{name}": {"dictionary": name, "probability": 0.5} for name in known
+            f"{place}.{name}": {"dictionary": name, "probability": 0.5}
+            for name in known
+            for place in PLACES.get(name, ("body",))
         },
     }
     return schemathesis.openapi.from_dict(told, config=Config.from_dict(config))
+
+
+def files(targets: list[str]) -> st.SearchStrategy[bytes]:
+    """Files to import, most of them as we export them, with transfers to these portfolios."""
+    amounts = st.sampled_from(["1", "0.5", "1e3", "-1", "999999999999999999"])
+    columns = {
+        "time": st.sampled_from(["2026-11-22T05:00:00Z", "2026-11-20", "2030-01-01"]),
+        "type": st.sampled_from(["buy", "deposit", "sell", "transfer", "reward"]),
+        "asset": st.sampled_from(["BTC", "ETH", "X", "EUR"]),
+        "quantity": amounts,
+        "price": amounts,
+        "to_portfolio_id": st.sampled_from(["", *targets]),
+    }
+    words = st.just("") | st.text(st.characters(exclude_categories=["Cs"]))
+    rows = st.tuples(*[columns.get(name, words if name == "note" else st.just("")) for name in HEADER]).map(",".join)
+    ours = st.lists(rows).map(lambda lines: "\n".join((",".join(HEADER), *lines)).encode())
+    return ours | ours | st.binary(min_size=1)
+
+
+def drafts(targets: list[str]) -> st.SearchStrategy[Any]:
+    """Transactions whose fields go together, which random ones hardly do, alone and in arrays."""
+    usual = {
+        "asset": st.sampled_from(["BTC", "ETH", "X"]),
+        "quantity": st.sampled_from(["0.000000000000000001", "1", "0.5", "999999999999999999"]),
+        "time": st.sampled_from([NOW, NOW - HOUR, NOW - 600 * DAY, "2009-01-03"]),
+    }
+    price = {"type": st.sampled_from(["buy", "sell", "deposit", "reward"]), "price": st.sampled_from(["1", "0.1"])}
+    more = {"note": st.text(min_size=1), "fee": st.just("0.1"), "external_id": st.just("x")}
+    target = {"type": st.just("transfer"), "to_portfolio_id": st.sampled_from(targets)}
+    one = st.fixed_dictionaries(usual | price, optional=more) | st.fixed_dictionaries(usual | target, optional=more)
+    return one | st.lists(one, min_size=1, max_size=5)
 
 
 def refusal(need: str | None, caller: str) -> int | None:
@@ -163,7 +162,8 @@ def test_random_requests(
     pytestconfig: pytest.Config,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ann, bob = User(web, EMAIL, PASSWORD, "Ann"), User(web, BOB, BOBS_PASSWORD, BOBS_NAME)
+    ann = User(web, EMAIL, PASSWORD, "Ann", "300000.5")
+    bob = User(web, BOB, BOBS_PASSWORD, BOBS_NAME, "740481.516234210815")
     own, spare = ann.sessions
     spent, fresh = spare.refresh, web("POST", "/auth/refresh", {"refresh_token": spare.refresh}).body["refresh_token"]
     callers = {
@@ -180,11 +180,24 @@ def test_random_requests(
             "refresh_token": [fresh, spent],
             "session_id": [*ann.session_ids, *bob.session_ids],
             "token_id": [ann.token_id, bob.token_id],
+            "portfolio_id": [*ann.portfolio_ids, *bob.portfolio_ids],
+            "to_portfolio_id": [*ann.portfolio_ids, *bob.portfolio_ids],
+            "transaction_id": [*ann.transaction_ids, *bob.transaction_ids],
+            "import_id": [ann.import_id, bob.import_id],
+            "alert_id": [*ann.alert_ids, *bob.alert_ids],
+            "asset": [BTC.base],
+            "time": ["2026-11-22T05:30:00Z", "2026-11-20"],
+            "start": ["2026-11-20"],
+            "since": ["2026-11-20"],
             "symbol": [BTC.symbol],
             "symbols": [BTC.symbol],
+            "benchmark": [BTC.symbol],
             "venue": [BTC.venue],
         }
     )
+    csv = files([*ann.portfolio_ids, *bob.portfolio_ids])
+    schemathesis.openapi.media_type("text/csv", csv)
+    schemathesis.openapi.media_type("application/gzip", csv.map(lambda file: gzip.compress(file, mtime=0)) | csv)
     kept = Kept(aws.resource("dynamodb").Table("Accounts"))
     gateway, session = Gateway(http_event, context), requests.Session()
     session.mount("http://", gateway)
@@ -204,16 +217,22 @@ def test_random_requests(
 
         def keeps_to_ann(_: CheckContext, response: Response, case: Case[Any]) -> None:
             if response.status_code < 300 or label == "POST /auth/refresh":  # a spent token ends its session
-                assert not kept.restore() & bob.items
-            assert not [secret for secret in bob.secrets if secret in f"{response.headers} {response.text}"]
+                assert not [key for key in kept.restore() if any(mark in "#".join(key) for mark in bob.marks)]
+            assert not [secret for secret in bob.secrets if secret in told(response)]
 
         headers = {"Origin": ORIGIN, **callers[caller]}
         response = case.call("http://api.test", session, headers)
         seen[label, response.status_code] += 1
         case.validate_response(response, additional_checks=[lets_in, keeps_to_ann], headers=headers)
 
+    def entering(case: Case[Any], draft: Any) -> Case[Any]:
+        case.body = draft
+        return case
+
     def attempts_at(operation: APIOperation[Any, Any, Any, Any]) -> Callable[[], None]:
         cases = st.one_of([operation.as_strategy(mode) for mode in GenerationMode])
+        if operation.label == "POST /portfolios/{portfolio_id}/transactions":
+            cases |= st.builds(entering, operation.as_strategy(), drafts([*ann.portfolio_ids, *bob.portfolio_ids]))
         asking = st.sampled_from([*callers, "session", "token"])
         share = SHARE if operation.body else SHARE // 3
         return settings(SETTINGS, max_examples=share)(given(case=cases, caller=asking)(attempt))
@@ -242,5 +261,6 @@ def test_random_requests(
         for case in bounds:  # of every field, by turns
             attempt(case, caller)
     assert {label for label, _ in seen} == {*runs}
-    assert sum(times for (_, status), times in seen.items() if status < 300) > gateway.requests / 10
+    assert ("POST /portfolios/{portfolio_id}/transactions", 201) in seen
+    assert sum(times for (_, status), times in seen.items() if status < 300) > gateway.requests / 20
     assert not kept.restore()  # what was refused changed nothing

@@ -258,6 +258,8 @@ class Api(APIGatewayHttpResolver):
                 raise TypeError(f"{method} {rule} is public and asks for its caller")
 
             def answer(**path: str) -> Any:
+                if path and self._is_static(self.current_event.path):
+                    raise NoRouteError  # by another method it is a path of its own, and no parameter
                 admit()
                 made = {name: mark.make(self.current_event) for name, mark in marks.items()}
                 response = function(**path, **made)
@@ -343,7 +345,11 @@ class Api(APIGatewayHttpResolver):
         return [*self._static_routes, *self._dynamic_routes]
 
     def _routes_at(self, path: str) -> list[Route]:
-        return [route for route in self.routes if route.rule.match(path)]
+        routes = self._static_routes if self._is_static(path) else self._dynamic_routes
+        return [route for route in routes if route.rule.match(path)]
+
+    def _is_static(self, path: str) -> bool:
+        return any(route.rule.match(path) for route in self._static_routes)
 
     def _no_route(self, _: NoRouteError) -> Response[str]:
         """404, or for a known path 405 and what is allowed."""
