@@ -7,7 +7,7 @@ that is written and removed then; in the large portfolio over as many as fill a 
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from bench._memory import MemoryTable, size
@@ -36,6 +36,14 @@ class AccountsTable(MemoryTable):
 
     def delete(self, pk: str, sk: str) -> None:
         self.written += -(-size(self.items.pop((pk, sk))) // 1024)
+
+    def put_many(self, items: Iterable[Item]) -> None:
+        for item in items:
+            self.put(item)
+
+    def delete_many(self, keys: Iterable[tuple[str, str]]) -> None:
+        for key in keys:
+            self.delete(*key)
 
     def transact(self, writes: Sequence[Write | Check | Removal]) -> None:
         for write in writes:

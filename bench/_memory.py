@@ -38,11 +38,13 @@ class MemoryTable(Table):
         end: str = "~",
         *,
         consistent: bool = False,
+        is_backwards: bool = False,
+        page: int | None = None,
     ) -> Iterator[Item]:
-        keys = sorted(key for key in self.items if key[0] == pk and start <= key[1] <= end)
-        page = [self.items[key] for key in keys]
-        self.read += max(1, -(-sum(map(size, page)) // 4096)) * (1 if consistent else 0.5)
-        return iter(page)
+        keys = sorted((key for key in self.items if key[0] == pk and start <= key[1] <= end), reverse=is_backwards)
+        found = [self.items[key] for key in keys[:page]]
+        self.read += max(1, -(-sum(map(size, found)) // 4096)) * (1 if consistent else 0.5)
+        return iter(found)
 
     def put_version(self, item: Item, previous: int) -> None:
         self._write(item, previous, cost=1)

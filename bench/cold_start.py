@@ -20,6 +20,11 @@ EVENTS = {
     "fan_out": "fan_out",
     "auth": "auth",
     "users": "users",
+    "portfolios": "portfolios",
+    "reports": "reports",
+    "alerts": "alerts",
+    "evaluate_alerts": "evaluate_alerts",
+    "statements": "statements",
 }
 
 FAT = """

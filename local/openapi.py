@@ -124,7 +124,7 @@ def document() -> dict[str, Any]:
         "servers": [{"url": "./", "description": "Where this document is"}],
         "paths": paths,
         "components": {
-            "schemas": {name: schema for name, schema in components.items() if name not in queries},
+            "schemas": {name: _public(schema) for name, schema in components.items() if name not in queries},
             "responses": {name: {**each, **_problem(named)} for name, each in PROBLEMS.items()},
             "securitySchemes": SECURITY,
         },
@@ -202,6 +202,12 @@ def _refusals(route: Route, parameters: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _problem(named: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     return {"content": {PROBLEM: {"schema": named[Problem]}}}
+
+
+def _public(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema without what its docstring tells those who write the code."""
+    described = {"description": schema["description"].partition("\n\n")[0]} if "description" in schema else {}
+    return schema | described
 
 
 def _name(schema: dict[str, Any]) -> str:

@@ -69,14 +69,13 @@ def read_alert_history(
 
     Who has been away asks with `since` the `time` of the last item he knows, and gets that one again.
     """
-    fired = wiring.alerts().history(caller.user, 0 if query.since is UNSET else query.since, now)
-    if query.since is not UNSET:
-        return Answer(paged([each.view for each in fired], "/alerts/history", query))
     cursors = Cursors(wiring.settings().CURSOR_KEY, "/alerts/history", query)
-    end = len(fired) if query.cursor is UNSET else cursors.position(query.cursor)
-    start = max(0, end - query.limit)
-    items = [each.view for each in reversed(fired[start:end])]
-    return Answer(Page(items, cursors.issue(start) if start else None))
+    after = None if query.cursor is UNSET else cursors.open(query.cursor).decode()
+    is_newest_first, since = query.since is UNSET, 0 if query.since is UNSET else query.since
+    found = wiring.alerts().page(caller.user, since, now, after, query.limit + 1, is_newest_first=is_newest_first)
+    shown = found[: query.limit]
+    cursor = cursors.seal(notice(shown[-1]).key.encode()) if len(found) > query.limit else None
+    return Answer(Page([fired.view for fired in shown], cursor))
 
 
 @api.get("/alerts/<alert_id>", tags=["Alerts"])

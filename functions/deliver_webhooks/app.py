@@ -17,15 +17,31 @@ from cryptopulse.telemetry import entrypoint, logger, metrics
 EARLY = 1_000
 """Milliseconds that a try may come before it is due."""
 
+RECEIVED = 5
+"""How often a message comes: the queue's maxReceiveCount."""
+
 type Outcome = Literal["delivered", "failed", "pending", "nothing"]
 
 
 @entrypoint
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    outcomes = [_run(msgspec.json.decode(record["body"], type=Errand)) for record in event["Records"]]
+    outcomes = [_attempt(record) for record in event["Records"]]
     for outcome in outcomes:
         metrics.add_metric(f"Webhooks_{outcome}", MetricUnit.Count, 1)
     logger.info("delivered", outcomes=outcomes)
+
+
+def _attempt(record: dict[str, Any]) -> Outcome:
+    """Runs a message's errand; where that fails at its last try, the webhook is told to have failed."""
+    errand = msgspec.json.decode(record["body"], type=Errand)
+    try:
+        return _run(errand)
+    except Exception:
+        if int(record["attributes"]["ApproximateReceiveCount"]) >= RECEIVED:
+            found = wiring.alerts().delivering(errand.user, errand.key)
+            if found is not None:
+                wiring.alerts().settle(found.fired, "failed", errand.number)
+        raise
 
 
 def _run(errand: Errand) -> Outcome:

@@ -12,7 +12,6 @@ from cryptopulse.api.app import JSON, Answer, Api
 from cryptopulse.api.bodies import CsvFile
 from cryptopulse.api.deps import Now, Sent, Who, parameters
 from cryptopulse.api.lists import Paged, paged
-from cryptopulse.domain.bookkeeping import moves
 from cryptopulse.domain.candles import DAY
 from cryptopulse.domain.lots import Method
 from cryptopulse.domain.portfolios import Currency
@@ -31,7 +30,7 @@ from cryptopulse.domain.reports import (
     year_span,
 )
 from cryptopulse.domain.tokens import Caller
-from cryptopulse.domain.valuation import Inventory, Valuation, valuation
+from cryptopulse.domain.valuation import Valuation
 from cryptopulse.telemetry import entrypoint
 
 CSV: Final = "text/csv"
@@ -88,15 +87,8 @@ def read_history(
 def _valued(portfolio_id: str, query: PeriodQuery, caller: Caller, now: int) -> tuple[Currency, Valuation]:
     """The portfolio's currency, and its valuation over the period asked for."""
     reader = wiring.portfolios().read(caller.user, portfolio_id)
-    base = reader.portfolio.base_currency
-    first = next(reader.transactions(), None)
-    start, end = query.span(None if first is None else first.time, now)
-    inventory = Inventory.after(reader.transactions(0, start), base)
-    transactions = list(reader.transactions(start, end))
-    assets = {asset for asset, quantity in inventory.quantities.items() if quantity}
-    assets |= {asset for tx in transactions for asset, _ in moves(tx)}
-    quotes = wiring.quotes().span(assets, base, start, end, {tx.time for tx in transactions}, now)
-    return base, valuation(inventory, transactions, quotes, base, start, end)
+    start, end = query.span(reader.first, now)
+    return reader.portfolio.base_currency, wiring.valuations().over(caller.user, reader, start, end, now)
 
 
 @api.get("/portfolios/<portfolio_id>/gains", tags=["Portfolios"])

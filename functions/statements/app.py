@@ -22,7 +22,6 @@ from cryptopulse import wiring
 from cryptopulse.api import callers
 from cryptopulse.api.app import Api
 from cryptopulse.api.deps import Now, Sent, Who, parameters
-from cryptopulse.domain.bookkeeping import moves
 from cryptopulse.domain.candles import DAY
 from cryptopulse.domain.ledgers import Reader
 from cryptopulse.domain.lots import EXACT, ZERO, Match
@@ -43,7 +42,6 @@ from cryptopulse.domain.statements import (
 )
 from cryptopulse.domain.times import Time
 from cryptopulse.domain.transactions import Mark
-from cryptopulse.domain.valuation import Inventory, valuation
 from cryptopulse.telemetry import entrypoint
 
 ROWS: Final = (10_000, 5_000, 1_000, 100)
@@ -104,7 +102,7 @@ def read_statement(
     more than 10,000 rows ends there (a large page or workbook sooner), and says so; its totals are of all.
     """
     year = year_of(now) if query.year is UNSET else query.year
-    found = _find(wiring.portfolios().read(caller.user, portfolio_id), year, now)
+    found = _find(caller.user, wiring.portfolios().read(caller.user, portfolio_id), year, now)
     accept = request.headers.get("Accept", "")
     form = PAGE if quality(accept, PAGE.kind) > quality(accept, WORKBOOK.kind) else WORKBOOK
     assets, months = by_asset(found.gains.matches), by_month(found)
@@ -126,20 +124,17 @@ def quality(accept: str, kind: str) -> float:
     return next((ranges[name] for name in holding if name in ranges), 0.0)
 
 
-def _find(reader: Reader, year: int, now: int) -> Findings:
+def _find(user: str, reader: Reader, year: int, now: int) -> Findings:
     """What is known of a portfolio's year."""
     portfolio, base = reader.portfolio, reader.portfolio.base_currency
     start, end = span(year, now)
     transactions = list(reader.transactions(0, end))
-    first = bisect_left(transactions, start, key=attrgetter("time"))
-    inventory = Inventory.after(transactions[:first], base)
-    during = transactions[first:]
-    assets = {*inventory.quantities, *(asset for tx in during for asset, _ in moves(tx))}
     close = min(end, now)
-    past = during[: bisect_left(during, close, key=attrgetter("time"))]
-    quotes = wiring.quotes().span(assets, base, start, close, {tx.time for tx in past}, now)
-    valued = valuation(inventory, past, quotes, base, start, close)
+    valued = wiring.valuations().over(user, reader, start, close, now, keeps=False)
+    during = transactions[bisect_left(transactions, start, key=attrgetter("time")) :]
     book = reader.book(end=end)
+    since = transactions[0].time if transactions else close
+    quotes = wiring.quotes().span(book.holdings, base, close, close, (), now, since)
     lasts = {asset: quotes.last(asset, close) for asset in book.holdings}
     return Findings(
         portfolio=portfolio,

@@ -41,6 +41,8 @@ from cryptopulse.telemetry import entrypoint
 
 EXPORTED: Final = 50_000
 """Transactions that one answer can hold."""
+FIRINGS: Final = 10_000
+"""Of alerts: the newest so many."""
 RACED: Final[Any] = {409: {"description": "The account was changed by another request at the same moment"}}
 
 api = Api(lambda event: callers.authenticate(event, live=True))
@@ -136,6 +138,7 @@ def export(caller: Who, sent: Sent, now: Now) -> Answer[Export]:
     Longer still: the portfolios' own exports give it a year at a time.
     """
     account, alerts = wiring.accounts().require(caller.user), wiring.alerts()
+    newest = alerts.page(caller.user, 0, now, None, FIRINGS, is_newest_first=True)
     everything = Export(
         exported_at=rfc3339(now),
         profile=Profile.of(account),
@@ -144,7 +147,7 @@ def export(caller: Who, sent: Sent, now: Now) -> Answer[Export]:
         tokens=_tokens(caller, now),
         portfolios=_portfolios(caller.user),
         alerts=[AlertView.of(alert) for alert in alerts.all(caller.user)],
-        alerts_fired=[fired.view for fired in alerts.history(caller.user, 0, now)],
+        alerts_fired=[fired.view for fired in newest],
     )
     return packed(Answer(everything), sent.headers.get("Accept-Encoding", ""))
 

@@ -191,7 +191,7 @@ def _subscribe_portfolio(connection: Connection, action: SubscribePortfolio, now
 
 def _subscribe_alerts(connection: Connection, action: SubscribeAlerts, now: int) -> Refusal | None:
     watch = Watch(action.since_ms, now)
-    fired = wiring.alerts().history(connection.user, watch.first, now)
+    fired = wiring.alerts().page(connection.user, watch.first, now, None, ALERTS + 1, is_newest_first=False)
     shown = [each for each in fired if watch.shows(each.time)]
     if len(shown) > ALERTS:
         return Refusal(action.id, "limit", TOO_MANY_ALERTS)

@@ -1,6 +1,6 @@
 """Alerts over HTTP: the real handler, with a market whose prices the tests set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse import wiring
+from cryptopulse.aws.client import Client
 from cryptopulse.aws.kept import Repeatable
 from cryptopulse.aws.queues import Queue
 from cryptopulse.domain.alerts import ALERTS, Alert, Fired
@@ -495,15 +496,56 @@ def test_a_page_of_the_newest_stays_what_it_was(web: Web, ann: Person, stage: St
     assert [each["threshold"] for each in first["items"] + rest["items"]] == ["92", "91", "90"]
 
 
+def test_a_page_reads_no_more_than_it_shows(
+    web: Web, ann: Person, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.price(100)
+    for number in range(9):
+        stage.later(1_000)
+        made(web, ann, threshold=str(90 + number))
+    call, read = Client.call, list[int]()
+
+    def counted(client: Client, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        answer = call(client, operation, body)
+        if operation == "Query" and body["ExpressionAttributeValues"][":start"]["S"].startswith("FIRED#"):
+            read.append(len(answer["Items"]))
+        return answer
+
+    monkeypatch.setattr(Client, "call", counted)
+    for since in ({}, {"since": "0"}):
+        first = web("GET", "/alerts/history", token=ann.access, query={"limit": "2", **since}).body
+        query = {"limit": "2", "cursor": first["next_cursor"], **since}
+        second = web("GET", "/alerts/history", token=ann.access, query=query).body
+        shown = [each["threshold"] for each in first["items"] + second["items"]]
+        assert shown == (["90", "91", "92", "93"] if since else ["98", "97", "96", "95"])
+    assert max(read) <= 4
+
+
 def test_history_ends_after_ninety_days(web: Web, ann: Person, stage: Stage) -> None:
     stage.price(100)
     made(web, ann)
     at = stage.now
+    stage.later(89 * 86_400_000)
+    stage.price(100)
+    ann = web.again(ann.id)
+    made(web, ann, threshold="99")
     stage.now = at + 90 * 86_400_000
     ann = web.again(ann.id)
-    assert len(told(web, ann)) == len(told(web, ann, since="0")) == 1
+
+    def thresholds(**query: str) -> tuple[list[str], str | None]:
+        page = web("GET", "/alerts/history", token=ann.access, query=query).body
+        return [each["threshold"] for each in page["items"]], page["next_cursor"]
+
+    assert (thresholds(), thresholds(since="0")) == ((["99", "100"], None), (["100", "99"], None))
+    newest, oldest = thresholds(limit="1"), thresholds(limit="1", since="0")
     stage.now += 1
-    assert told(web, ann) == told(web, ann, since="0") == []
+    assert (thresholds(), thresholds(since="0")) == ((["99"], None), (["99"], None))
+    assert thresholds(limit="1", cursor=str(newest[1])) == ([], None)
+    assert thresholds(limit="1", since="0", cursor=str(oldest[1])) == (["99"], None)
+    stage.now += 90 * 86_400_000
+    ann = web.again(ann.id)
+    assert (thresholds(), thresholds(since="0")) == (([], None), ([], None))
+    assert thresholds(limit="1", cursor=str(newest[1])) == ([], None)
 
 
 @pytest.mark.parametrize("since", ["yesterday", "-1", ""])
@@ -517,12 +559,10 @@ def test_a_bad_since_is_refused(web: Web, ann: Person, since: str) -> None:
 
 def test_what_is_anothers_is_not_found(web: Web, ann: Person, stage: Stage) -> None:
     stage.price(100)
-    ids = [made(web, ann)["id"], made(web, ann, threshold="200")["id"], NOBODY, "history", "x"]
+    ids = [made(web, ann)["id"], made(web, ann, threshold="200")["id"], NOBODY, "x"]
     bob = web.person("bob@example.com")
     for id_ in ids:
         for method, body in (("GET", None), ("PATCH", {"note": "mine"}), ("DELETE", None)):
-            if (method, id_) == ("GET", "history"):
-                continue
             reply = web(method, f"/alerts/{id_}", body, token=bob.access)
             assert (reply.status, reply.body["detail"]) == (404, "There is no such alert.")
     assert web("GET", "/alerts", token=bob.access).body["items"] == told(web, bob) == []

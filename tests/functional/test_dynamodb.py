@@ -147,3 +147,40 @@ def test_keys_left_unread_are_asked_for_again(table: Table) -> None:
     assert slept == [0.05, 0.1, 0.2]
     with pytest.raises(ThrottledError, match="1 keys left unread"):
         Table(Throttling(99), "Market", sleep=slept.append).get_many([("a", "b")])
+
+
+def test_many_items_are_written_and_removed(table: Table) -> None:
+    keys = [("many", f"{number:03}") for number in range(60)]
+    table.put_many({"pk": pk, "sk": sk, "data": b"1"} for pk, sk in keys)
+    assert [(item["pk"], item["sk"]) for item in table.query("many")] == keys
+    table.delete_many(keys[1:])
+    assert [(item["pk"], item["sk"]) for item in table.query("many")] == keys[:1]
+    table.put_many([])
+
+
+class Leaving(Client):
+    """Writes all but the first of a call's items, so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__("dynamodb", wiring.account())
+        self.calls: list[int] = []
+        self._times = times
+
+    def call(self, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        (first, *others) = body["RequestItems"]["Market"]
+        self.calls.append(1 + len(others))
+        if len(self.calls) > self._times:
+            return super().call(operation, body)
+        if others:
+            super().call(operation, {"RequestItems": {"Market": others}})
+        return {"UnprocessedItems": {"Market": [first]}}
+
+
+def test_items_left_unwritten_are_written_again(table: Table) -> None:
+    slept: list[float] = []
+    client = Leaving(2)
+    Table(client, "Market", sleep=slept.append).put_many({"pk": "many", "sk": f"{number:02}"} for number in range(30))
+    assert (client.calls, slept) == ([25, 1, 1, 5], [0.05, 0.1])
+    assert len(list(table.query("many"))) == 30
+    with pytest.raises(ThrottledError, match="1 items left unwritten"):
+        Table(Leaving(99), "Market", sleep=slept.append).put_many([{"pk": "many", "sk": "x"}])

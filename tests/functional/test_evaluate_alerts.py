@@ -344,7 +344,8 @@ def test_the_rules_of_an_ended_account_go_when_they_are_met(stage: Stage) -> Non
     accounts.wipe(users[1])
     stage.evaluate(trades(99, time=NOON))
     assert len(stage.items(RULES)) == 2
-    stage.evaluate(trades(101, time=NOON + 1))
+    stage.later(MINUTE + 1)
+    stage.evaluate(trades(101, time=stage.now))
     assert stage.items(RULES) == stage.items("OUTBOX") == []
     assert history(users[0]) == history(users[1]) == []
 
@@ -357,9 +358,24 @@ def test_a_rule_that_is_not_its_alerts_any_more_goes(stage: Stage) -> None:
     item = table.get(RULES, sk)
     assert item is not None
     table.put(item | {"sk": sk.replace("RISE#" + "100".zfill(19), "RISE#" + "99".zfill(19)), "level": "99"})
-    stage.evaluate(trades(99, time=NOON))
+    stage.later(MINUTE + 1)
+    stage.evaluate(trades(99, time=stage.now))
     assert stage.items(RULES) == [sk]
     assert wiring.alerts().get(user, made.id).status == "armed"
+
+
+def test_a_rule_that_is_seen_before_its_alert_stays(stage: Stage) -> None:
+    user = somebody()
+    made = alert(user, "above", "100")
+    table, place = wiring.alerts()._table, (f"USER#{user}", f"ALERT#{made.id}")
+    item = table.take(*place)
+    assert item is not None
+    stage.evaluate(trades(100, time=NOON))
+    assert len(stage.items(RULES)) == 1
+    table.put(item)
+    stage.evaluate(trades(100, time=NOON))
+    assert [fired.alert_id for fired in history(user)] == [made.id]
+    assert stage.items(RULES) == []
 
 
 # --- reads ---

@@ -413,7 +413,7 @@ NO_DRAFTS: list[tuple[Body, str]] = [
     ({"currency": "ETH"}, "currency"),
     ({"price": None}, "price"),
     ({"price": None, "type": "deposit", "currency": "EUR"}, "currency"),
-    ({"type": "withdrawal"}, "price"),
+    ({"type": "fee"}, "price"),
     ({"type": "fee", "price": None, "fee": "1"}, "fee"),
     ({"fee_asset": "BTC"}, "fee_asset"),
     ({"fee": "1", "fee_asset": "JPY"}, "fee_asset"),
@@ -529,7 +529,8 @@ def test_of_an_array_with_an_error_nothing_is_entered(book: Book) -> None:
 
 def test_an_array_that_falls_short_or_repeats_a_name_enters_nothing(book: Book) -> None:
     reply = book.enter([buy(), sell(quantity="2.5")])
-    conflict = {"transaction_id": None, "asset": "BTC", "time": "2024-03-02T00:00:00.000Z", "missing": "0.5"}
+    conflict = {"portfolio_id": book.id, "transaction_id": None, "asset": "BTC", "missing": "0.5"}
+    conflict["time"] = "2024-03-02T00:00:00.000Z"
     assert (reply.status, reply.body["conflict"]) == (409, conflict)
     assert book.enter([buy(external_id="x"), buy(external_id="x")]).status == 409
     assert book.transactions == []
@@ -559,12 +560,13 @@ def conflict_of(reply: Reply) -> tuple[int, str, Body]:
 def test_a_sale_of_more_than_there_is_is_refused(book: Book) -> None:
     book.enter()
     conflict = {
+        "portfolio_id": book.id,
         "transaction_id": None,
         "asset": "BTC",
         "time": "2024-03-02T00:00:00.000Z",
         "missing": "0.000000000000000001",
     }
-    short = (409, "0.000000000000000001 BTC would be missing.", conflict)
+    short = (409, "The sell of 2024-03-02 would take 0.000000000000000001 BTC more than there is.", conflict)
     assert conflict_of(book.enter(sell(quantity="2.000000000000000001"))) == short
     assert book.enter(sell(quantity="2")).status == 201
     assert book.enter(sell(quantity="0.000000000000000001")).status == 409
@@ -574,17 +576,20 @@ def test_a_sale_of_more_than_there_is_is_refused(book: Book) -> None:
 def test_an_earlier_sale_must_leave_enough_for_later_ones(book: Book) -> None:
     book.enter()
     later = book.enter(sell(quantity="2", time="2024-03-04")).body["id"]
-    conflict = {"transaction_id": later, "asset": "BTC", "time": "2024-03-04T00:00:00.000Z", "missing": "1"}
-    earlier = sell(quantity="1", time="2024-03-03")
-    assert conflict_of(book.enter(earlier)) == (409, "1 BTC would be missing.", conflict)
+    conflict = {"portfolio_id": book.id, "transaction_id": later, "asset": "BTC", "missing": "1"}
+    conflict["time"] = "2024-03-04T00:00:00.000Z"
+    refusal = (409, "The sell of 2024-03-04 would take 1 BTC more than there is.", conflict)
+    assert conflict_of(book.enter(sell(quantity="1", time="2024-03-03"))) == refusal
 
 
 def test_a_purchase_that_was_sold_can_be_neither_removed_nor_lessened(book: Book) -> None:
     bought, sold = book.enter().body["id"], book.enter(sell(quantity="1.5")).body["id"]
     before = book.transactions
-    conflict = {"transaction_id": sold, "asset": "BTC", "time": "2024-03-02T00:00:00.000Z", "missing": "1.5"}
+    conflict = {"portfolio_id": book.id, "transaction_id": sold, "asset": "BTC", "missing": "1.5"}
+    conflict["time"] = "2024-03-02T00:00:00.000Z"
     path = f"/transactions/{bought}"
-    assert conflict_of(book("DELETE", path)) == (409, "1.5 BTC would be missing.", conflict)
+    refusal = (409, "The sell of 2024-03-02 would take 1.5 BTC more than there is.", conflict)
+    assert conflict_of(book("DELETE", path)) == refusal
     for change, missing in (
         ({"quantity": "1"}, "0.5"),
         ({"time": "2024-03-03"}, "1.5"),
@@ -602,14 +607,16 @@ def test_a_purchase_that_was_sold_can_be_neither_removed_nor_lessened(book: Book
 def test_a_change_is_told_by_its_own_id(book: Book) -> None:
     book.enter()
     sold = book.enter(sell(quantity="1")).body["id"]
-    conflict = {"transaction_id": sold, "asset": "BTC", "time": "2024-03-02T00:00:00.000Z", "missing": "1"}
+    conflict = {"portfolio_id": book.id, "transaction_id": sold, "asset": "BTC", "missing": "1"}
+    conflict["time"] = "2024-03-02T00:00:00.000Z"
     reply = book("PATCH", f"/transactions/{sold}", {"quantity": "3"})
-    assert conflict_of(reply) == (409, "1 BTC would be missing.", conflict)
+    assert conflict_of(reply) == (409, "The sell of 2024-03-02 would take 1 BTC more than there is.", conflict)
 
 
 def test_a_fee_in_coin_needs_that_coin(book: Book) -> None:
-    conflict = {"transaction_id": None, "asset": "ETH", "time": AT_TOLD, "missing": "0.5"}
-    assert conflict_of(book.enter(fee="0.5", fee_asset="ETH")) == (409, "0.5 ETH would be missing.", conflict)
+    conflict = {"portfolio_id": book.id, "transaction_id": None, "asset": "ETH", "time": AT_TOLD, "missing": "0.5"}
+    refusal = (409, f"The buy of {AT_TOLD[:10]} would take 0.5 ETH more than there is.", conflict)
+    assert conflict_of(book.enter(fee="0.5", fee_asset="ETH")) == refusal
     assert book.enter(fee="0.5", fee_asset="BTC").status == 201
     assert book.balances == {"BTC": Decimal("1.5")}
 
@@ -681,9 +688,11 @@ def test_lots_that_were_sold_where_they_went_cannot_be_called_back(book: Book, e
     book.enter()
     moved = book.enter(transfer(euros)).body["id"]
     sold = euros.enter(sell(quantity="1", time="2024-03-03")).body["id"]
-    conflict = {"transaction_id": sold, "asset": "BTC", "time": "2024-03-03T00:00:00.000Z", "missing": "1"}
+    conflict = {"portfolio_id": euros.id, "transaction_id": sold, "asset": "BTC", "missing": "1"}
+    conflict["time"] = "2024-03-03T00:00:00.000Z"
+    refusal = (409, "The sell of 2024-03-03 would take 1 BTC more than there is.", conflict)
     for end in (book, euros):
-        assert conflict_of(end("DELETE", f"/transactions/{moved}")) == (409, "1 BTC would be missing.", conflict)
+        assert conflict_of(end("DELETE", f"/transactions/{moved}")) == refusal
     assert euros.balances == {}
 
 
@@ -766,7 +775,7 @@ NO_CHANGES: list[tuple[Body, str]] = [
     ({"price": None}, "price"),
     ({"quantity": None}, "quantity"),
     ({"type": None}, "type"),
-    ({"type": "withdrawal"}, "price"),
+    ({"type": "fee"}, "price"),
     ({"time": NOW + 300_001}, "time"),
     ({"time": MARCH - 1, "currency": "EUR"}, "currency"),
     ({"asset": "EUR"}, "asset"),

@@ -11,11 +11,11 @@ from cryptopulse import wiring
 from cryptopulse.aws.client import Client
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.kept import Kept, KeptError
-from cryptopulse.aws.portfolios import PORTFOLIOS, Edit, Edited, Portfolios
+from cryptopulse.aws.portfolios import PORTFOLIOS, TRIES, Edit, Edited, Portfolios
 from cryptopulse.domain.ledgers import Limits
 from cryptopulse.domain.portfolios import Portfolio
 from cryptopulse.domain.transactions import Transaction, new_id
-from cryptopulse.errors import ConflictError, NotFoundError, ShortError, UnauthenticatedError
+from cryptopulse.errors import ConditionError, ConflictError, NotFoundError, ShortError, UnauthenticatedError
 
 USER = "1" * 32
 A, B, C = "a" * 32, "b" * 32, "c" * 32
@@ -188,11 +188,11 @@ def test_two_sales_at_once_do_not_both_take_the_last_lot(portfolios: Portfolios,
 
 
 def test_who_is_always_slower_is_told(portfolios: Portfolios, table: Table, interlude: Interlude) -> None:
-    made = [transaction(number) for number in range(1, 7)]
-    interlude.before("TransactWriteItems", *(lambda tx=tx: add(portfolios, tx) for tx in made[:5]))
+    made = [transaction(number) for number in range(1, TRIES + 1)]
+    interlude.before("TransactWriteItems", *(lambda tx=tx: add(portfolios, tx) for tx in made))
     with pytest.raises(ConflictError, match="by another request at the same moment"):
-        add(portfolios, *[transaction(number) for number in range(10, 30)])
-    assert list(portfolios.read(USER, A).transactions()) == made[:5]
+        add(portfolios, *[transaction(number) for number in range(20, 40)])
+    assert list(portfolios.read(USER, A).transactions()) == made
     check_nothing_else_is_stored(portfolios, table, A, B)
 
 
@@ -209,11 +209,11 @@ def test_a_change_or_removal_that_is_always_slower_is_told(portfolios: Portfolio
         lambda: portfolios.remove(USER, A, lambda _: None),
     ]
     for start, action in enumerate(actions):
-        made = [transaction(5 * start + number) for number in range(1, 6)]
+        made = [transaction(TRIES * start + number) for number in range(1, TRIES + 1)]
         interlude.before("TransactWriteItems", *(lambda tx=tx: add(portfolios, tx) for tx in made))
         with pytest.raises(ConflictError, match="by another request at the same moment"):
             action()
-    assert portfolios.get(USER, A) == portfolio(A, version=11)
+    assert portfolios.get(USER, A) == portfolio(A, version=2 * TRIES + 1)
 
 
 def test_what_is_checked_is_what_is_replaced(portfolios: Portfolios, interlude: Interlude) -> None:
@@ -281,6 +281,24 @@ def test_a_request_that_changes_nothing_is_done_too(portfolios: Portfolios, tabl
     edited = add(portfolios, transaction(1), skip_known=True, kept=kept)
     assert edited == Edited({A: portfolio(A, version=2)}, [], [transaction(1).id])
     assert table.get(f"USER#{USER}", "ONCE#key") == kept.item
+
+
+def test_a_change_whose_answer_was_lost_counts(
+    portfolios: Portfolios, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = Client.call
+
+    def lose(self: Client, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        answer = call(self, operation, body)
+        if operation == "TransactWriteItems":  # done again without its token being known
+            raise ConditionError("TransactionCanceledException", "ConditionalCheckFailed")
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Client, "call", lose)
+        add(portfolios, *[transaction(number) for number in range(1, 30)])
+    assert portfolios.read(USER, A).count == 29
+    assert len(list(portfolios.read(USER, A).transactions())) == 29
 
 
 def test_nothing_is_written_for_an_account_that_has_ended(portfolios: Portfolios, table: Table) -> None:
@@ -367,6 +385,25 @@ def test_both_portfolios_of_a_transfer_change_or_none(portfolios: Portfolios, in
     portfolios.edit(USER, transfer(20, "2", A, B), NOW)
     assert portfolios.read(USER, A).balances == {}
     assert portfolios.read(USER, B).balances == {"BTC": d("3")}
+
+
+def test_what_was_read_of_two_portfolios_at_two_moments_is_read_again(
+    portfolios: Portfolios, interlude: Interlude
+) -> None:
+    add(portfolios, transaction(10))
+    sent = transfer(20, "1", A, B)
+    portfolios.edit(USER, sent, NOW)
+    taken = {id_: Edit(remove=[tx.id for tx in edit.add]) for id_, edit in sent.items()}
+    actions: list[Callable[[], object]] = [
+        lambda: add(portfolios, transaction(1)),
+        lambda: portfolios.change(USER, A, lambda own: setattr(own, "cost_basis", "lifo")),
+    ]
+    for action in actions:
+        interlude.before("GetItem", lambda: None, lambda: portfolios.edit(USER, taken, NOW))
+        action()
+        assert portfolios.read(USER, A).balances["BTC"] >= d("1")
+        assert portfolios.read(USER, B).balances == {}
+        portfolios.edit(USER, sent, NOW)
 
 
 def test_what_was_transferred_stays_when_its_source_is_removed(portfolios: Portfolios, table: Table) -> None:

@@ -295,7 +295,7 @@ def test_many_marks_in_few_calls(market: Market, calls: Counter[str]) -> None:
             if time >= SOL_DAYS:
                 expected["SOL", time] = Mark(price(SOL, step, time) * rate, end)
     assert wiring.quotes().marks(wanted, "EUR", NOW) == expected
-    assert (calls["BatchGetItem"], calls["keys"]) == (9, 477)
+    assert (calls["BatchGetItem"], calls["keys"]) == (9, 480)
 
 
 def test_blocks_that_cannot_change_are_read_once(market: Market, calls: Counter[str]) -> None:

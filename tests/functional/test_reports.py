@@ -173,36 +173,62 @@ def test_performance(owned: Owned) -> None:
         "end": "2026-03-10T10:00:03.000Z",
         "base_currency": "USD",
         "value_start": "0",
-        "value_end": "1027",
-        "net_contributions": "721",
+        "value_end": "1048",
+        "net_contributions": "742",
         "gain": "306",
-        "twr": "0.271005153809",
+        "twr": "0.269894332444",
         "twr_annualized": None,
-        "mwr": "0.272847890724",
+        "mwr": "0.271754966109",
         "max_drawdown": {"value": "0.000960614793", "peak": "2026-02-05", "trough": "2026-02-05"},
-        "volatility": "0.036683955096",
-        "sharpe": "70.443884538058",
-        "sortino": "821.037900852489",
+        "volatility": "0.037002262651",
+        "sharpe": "69.582740687604",
+        "sortino": "818.038168777535",
         "benchmark": {"symbol": "BTC-USD", "twr": "0.330097087379"},
-        "days_without_price": 1,
+        "days_without_price": 9,
         "unpriced": ["NEW"],
         "assets": [
             {
                 "asset": "BTC",
                 "value": "822",
-                "allocation": "0.800389483934",
+                "allocation": "0.784351145038",
                 "gain": "301",
-                "contribution": "0.269710347428",
+                "contribution": "0.268513339684",
             },
             {
                 "asset": "ETH",
                 "value": "205",
-                "allocation": "0.199610516066",
+                "allocation": "0.195610687023",
                 "gain": "5",
-                "contribution": "0.004480238329",
+                "contribution": "0.00446035448",
             },
+            {"asset": "NEW", "value": "21", "allocation": "0.020038167939", "gain": "0", "contribution": "0"},
         ],
     }
+
+
+def test_an_asset_that_no_market_knows_is_valued_by_its_own_transactions(web: Web, ann: Person) -> None:
+    owned = Owned(web, ann)
+    for kind, quantity, price, day in (
+        ("buy", "10", "100", "2024-01-01"),
+        ("buy", "5", "120", "2024-04-01"),
+        ("sell", "5", "90", "2024-07-01"),
+        ("sell", "10", "110", "2024-12-31"),
+    ):
+        owned.enter(kind, "NEW", quantity, day, price=price)
+    told = owned.read("performance", end="2025-01-01").body
+    assert told == {
+        **told,
+        "value_end": "0",
+        "net_contributions": "50",
+        "gain": "-50",
+        "twr": "0.1",
+        "mwr": "-0.040823585938",
+        "max_drawdown": {"value": "0.25", "peak": "2024-04-01", "trough": "2024-07-01"},
+        "days_without_price": 365,
+        "unpriced": ["NEW"],
+    }
+    held = owned.read("performance", end="2024-12-31").body
+    assert (held["value_end"], held["assets"][0]["value"]) == ("900", "900")
 
 
 def test_history(owned: Owned) -> None:
@@ -212,20 +238,35 @@ def test_history(owned: Owned) -> None:
         "base_currency": "USD",
         "series": [
             ["2026-03-01", "1485", "0"],
-            ["2026-03-02", "1495", "0"],
-            ["2026-03-03", "1505", "0"],
-            ["2026-03-04", "991", "-520"],
-            ["2026-03-05", "997", "-520"],
+            ["2026-03-02", "1516", "21"],
+            ["2026-03-03", "1526", "21"],
+            ["2026-03-04", "1012", "-499"],
+            ["2026-03-05", "1018", "-499"],
         ],
-        "days_without_price": 1,
+        "days_without_price": 4,
         "unpriced": ["NEW"],
     }
+
+
+def test_a_second_look_tells_the_same(owned: Owned, ann: Person) -> None:
+    periods = [
+        {"end": "2026-03-01"},
+        {"start": "2026-02-01", "end": "2026-03-01"},
+        {"start": "2026-02-10T12:00:00Z"},
+        {"start": "2026-03-05"},
+        {},
+    ]
+    looks = [[owned.read(report, **each) for each in periods for report in ("performance", "history")] for _ in "12"]
+    assert [reply.status for reply in looks[0]] == [200] * 10
+    assert [reply.body for reply in looks[1]] == [reply.body for reply in looks[0]]
+    kept = wiring.portfolios()._table.query(f"USER#{ann.id}", "DAYS#", "DAYS#~")
+    assert [item["sk"] for item in kept] == [f"DAYS#{owned.id}#2026-02"]
 
 
 def test_two_periods_meet(owned: Owned) -> None:
     first = owned.read("performance", end="2026-03-05").body
     second = owned.read("performance", start="2026-03-05").body
-    assert first["value_end"] == second["value_start"] == "991"
+    assert first["value_end"] == second["value_start"] == "1012"
     whole = owned.read("performance").body
     assert Decimal(first["gain"]) + Decimal(second["gain"]) == Decimal(whole["gain"])
 

@@ -484,7 +484,7 @@ def test_a_page_says_the_same_and_runs_nothing(web: Web, ann: Person) -> None:
     assert told.tables["Income"][1] == ["2025-03-01 08:00:00", "reward", "ETH", "0.003", "7.50", NOTE, YEARS[2].id]
     assert told.tables["Without acquisition"] == [["Asset", "Quantity"], ["ADA", "10"]]
     assert told.paragraphs[-2:] == [
-        "Without a market price, and so not in values and returns: ADA, PEPE.",
+        "Without a market price: worth what a transaction last paid in returns, nothing in holdings: ADA, PEPE.",
         "Disposed of without a known acquisition, that part at a cost of 0: ADA.",
     ]
 

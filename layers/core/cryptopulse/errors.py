@@ -61,14 +61,19 @@ class ShortError(ConflictError):
     """A disposal would be short of what it takes, or shorter than it was.
 
     Args:
-        transaction_id: The disposal; None where it is what was to be entered.
+        what: The disposal in words.
+        portfolio_id: Where it is.
+        transaction_id: Its id; None where it is what was to be entered.
         asset: What there is too little of.
         time: Of the disposal, Unix ms.
         missing: How much of it would not be there.
     """
 
-    def __init__(self, transaction_id: str | None, asset: str, time: int, missing: Decimal) -> None:
-        super().__init__(f"{missing:f} {asset} would be missing.")
+    def __init__(
+        self, what: str, portfolio_id: str, transaction_id: str | None, asset: str, time: int, missing: Decimal
+    ) -> None:
+        super().__init__(f"The {what} would take {missing:f} {asset} more than there is.")
+        self.portfolio_id = portfolio_id
         self.transaction_id = transaction_id
         self.asset = asset
         self.time = time

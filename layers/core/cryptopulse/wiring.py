@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cryptopulse.aws.live_portfolios import LivePortfolios
     from cryptopulse.aws.notices import Notices
     from cryptopulse.aws.portfolios import Portfolios
+    from cryptopulse.aws.valuations import Valuations
     from cryptopulse.feeds.feed import Feed
     from cryptopulse.feeds.webhooks import Webhooks
 
@@ -149,6 +150,13 @@ def entries() -> "Entries":
     from cryptopulse.aws.entries import Entries  # brings the ledgers, which only those who keep portfolios need
 
     return Entries(portfolios(), quotes())
+
+
+@cache
+def valuations() -> "Valuations":
+    from cryptopulse.aws.valuations import Valuations  # brings the ledgers, as above
+
+    return Valuations(Table(Client("dynamodb", account()), settings().ACCOUNTS_TABLE), quotes())
 
 
 @cache

@@ -203,11 +203,17 @@ def test_an_error_is_a_problem_that_tells_no_secret(
 
 def test_a_conflict_names_what_would_be_short(ask: Ask) -> None:
     for id_ in ("0" * 32, None):
-        answer = ask("GET", "/things/a", error=ShortError(id_, "BTC", 1_000, Decimal("1E-7")))
-        conflict = {"transaction_id": id_, "asset": "BTC", "time": "1970-01-01T00:00:01.000Z", "missing": "0.0000001"}
-        assert json.loads(answer["body"]) == problem(
-            409, "Conflict", "0.0000001 BTC would be missing.", conflict=conflict
-        )
+        error = ShortError("sale of yesterday", "1" * 32, id_, "BTC", 1_000, Decimal("1E-7"))
+        answer = ask("GET", "/things/a", error=error)
+        conflict = {
+            "portfolio_id": "1" * 32,
+            "transaction_id": id_,
+            "asset": "BTC",
+            "time": "1970-01-01T00:00:01.000Z",
+            "missing": "0.0000001",
+        }
+        detail = "The sale of yesterday would take 0.0000001 BTC more than there is."
+        assert json.loads(answer["body"]) == problem(409, "Conflict", detail, conflict=conflict)
 
 
 @pytest.mark.parametrize(

@@ -165,10 +165,17 @@ def one(tx: Transaction, base: Currency = "USD") -> tuple[Entry, Book]:
         ),
         (
             entered("trade", "BTC", 2, START, counter=("XYZ", 9)),
-            [("BTC", 2, 0, 20)],
+            [],
             0,
             0,
-            {"BTC": (8, 80), "XYZ": (9, 0)},
+            {"BTC": (8, 80), "XYZ": (9, 20)},
+        ),
+        (
+            entered("trade", "BTC", 2, START, counter=("XYZ", 9), fee=3),
+            [],
+            0,
+            3,
+            {"BTC": (8, 80), "XYZ": (9, 23)},
         ),
         (entered("deposit", "BTC", 2, START, marks=BTC_AT_50), [], 0, 100, {"BTC": (12, 200)}),
         (entered("deposit", "BTC", 2, START, price=7, fee=1, marks=BTC_AT_50), [], 0, 101, {"BTC": (12, 115)}),
@@ -250,9 +257,17 @@ def test_a_fee_can_be_paid_from_what_was_just_bought() -> None:
 def test_a_price_in_another_currency_is_converted_at_its_mark() -> None:
     tx = entered("buy", "BTC", "0.3", START, price=100, currency="EUR", fee=2, marks={"EUR": "1.1", "BTC": 120})
     assert money(tx, "USD") == Money(d("33"), d("2.2"), d(0), d("35.2"))
-    assert money(entered("buy", "BTC", 1, START, price=100, currency="EUR", fee=2, base="EUR"), "EUR")[0] == 100
+    assert money(entered("buy", "BTC", 1, START, price=100, currency="EUR", fee=2, base="EUR"), "EUR").value == 100
     with pytest.raises(KeyError, match="EUR"):
         money(entered("buy", "BTC", 1, START, price=100, currency="EUR"), "USD")
+
+
+def test_a_fee_that_is_an_amount_alone_is_money_also_where_the_base_is_a_coin() -> None:
+    alone = entered("reward", "ETH", 2, START, fee="0.1", base="BTC", marks={"ETH": "0.05"})
+    named = entered("reward", "ETH", 2, START, fee="0.1", fee_asset="BTC", base="BTC", marks={"ETH": "0.05"})
+    assert money(alone, "BTC") == Money(d("0.1"), d("0.1"), d("0.1"), d("0.1"))
+    assert money(named, "BTC") == Money(d("0.1"), d("0.1"), d("0.1"), d(0))
+    assert (moves(alone), moves(named)) == ([("ETH", d(2))], [("ETH", d(2)), ("BTC", d("-0.1"))])
 
 
 def test_what_an_asset_was_worth_is_the_markets_price_then_the_transactions_own() -> None:
@@ -296,6 +311,11 @@ def test_what_was_never_acquired_is_told() -> None:
             [("BTC", "-" + "9" * 18 + "." + "9" * 18)],
         ),
         (entered("buy", "BTC", 2, START, price=1, currency="USDT", fee=1, fee_asset="USDT"), [("BTC", "2")]),
+        (entered("trade", "BTC", 2, START, counter=("ETH", 3), fee=1, base="USDT"), [("BTC", "-2"), ("ETH", "3")]),
+        (
+            entered("buy", "ETH", 2, START, price=1, currency="EUR", fee=1, fee_asset="BTC", base="BTC"),
+            [("ETH", "2"), ("BTC", "-1")],
+        ),
     ],
 )
 def test_moves_are_exact(tx: Transaction, changes: list[tuple[str, str]]) -> None:

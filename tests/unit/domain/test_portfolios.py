@@ -30,10 +30,10 @@ NEEDS = {
 TAKES = {
     "buy": PRICED,
     "sell": PRICED,
-    "trade": {"fee", "fee_asset", "counter_asset", "counter_quantity"},
+    "trade": PRICED | {"counter_asset", "counter_quantity"},
     "deposit": PRICED,
-    "withdrawal": {"fee", "fee_asset"},
-    "transfer": {"fee", "fee_asset", "to_portfolio_id"},
+    "withdrawal": PRICED,
+    "transfer": PRICED | {"to_portfolio_id"},
     "reward": PRICED,
     "airdrop": PRICED,
     "fee": set[str](),

@@ -356,8 +356,8 @@ def test_each_user_hears_what_his_own_is_worth_when_that_changes(cloud: Cloud) -
     beat(cloud)
     told = {"id": "ann", "time": rfc3339(NOON + 1_600), "value": "200.01", "cost_basis": "7", "unrealized": "193.01"}
     assert heard(cloud, "a1") == [{"type": "portfolio", "seq": 1, "portfolios": [told]}]
-    # Of a price by way of others the oldest of them counts, and that is older than the portfolio's snapshot.
-    told = {"id": "bob", "time": rfc3339(NOON + 500), "value": "180.009", "cost_basis": "7", "unrealized": "173.009"}
+    # Of a price by way of others the newest of them counts: when it moved.
+    told = {"id": "bob", "time": rfc3339(NOON + 1_600), "value": "180.009", "cost_basis": "7", "unrealized": "173.009"}
     assert heard(cloud, "b1") == [{"type": "portfolio", "seq": 1, "portfolios": [told]}]
 
 

@@ -306,7 +306,7 @@ def test_any_history_answers_as_a_search_of_its_rows_does(
     assert known.last(moment) == (newest and worth(newest[2], newest[0]))
 
 
-@given(minutes=CLOSES, hours=CLOSES, days=CLOSES, times=st.lists(st.integers(0, 3 * DAY), max_size=8))
+@given(minutes=CLOSES, hours=CLOSES, days=CLOSES, times=st.lists(st.integers(0, 3 * DAY), max_size=8).map(sorted))
 def test_many_are_answered_as_each(
     minutes: dict[int, int], hours: dict[int, int], days: dict[int, int], times: list[int]
 ) -> None:
@@ -316,4 +316,8 @@ def test_many_are_answered_as_each(
     quotes, moments = Quotes(PATHS, histories), [DAY_0 + time for time in times]
     for asked in (moments, [*moments, DAY_0 + 1000 * DAY]):
         assets = [*PATHS, "NONE"]
-        assert quotes.along(assets, asked) == [[quotes.quote(asset, time) for time in asked] for asset in assets]
+        units = [Decimal(1).scaleb(-quotes.scale(asset)) for asset in assets]
+        assert [
+            [price * unit for price, unit in zip(row, units, strict=True)] for row in quotes.rows(assets, asked)
+        ] == [[quotes.at(asset, time) or 0 for asset in assets] for time in asked]
+        assert list(quotes.rows([], asked)) == [()] * len(asked)

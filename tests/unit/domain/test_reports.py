@@ -200,23 +200,33 @@ def test_performance_tells_what_each_asset_had_to_do_with_it() -> None:
         "end": "2024-01-04T00:00:00.000Z",
         "base_currency": "USD",
         "value_start": "0",
-        "value_end": "245",
-        "net_contributions": "200",
+        "value_end": "255",
+        "net_contributions": "210",
         "gain": "45",
-        "twr": "0.47",
+        "twr": "0.471153846154",
         "twr_annualized": None,
-        "mwr": "0.274493418975",
-        "max_drawdown": {"value": "0.02", "peak": "2024-01-02", "trough": "2024-01-03"},
-        "volatility": "5.628676576248",
-        "sharpe": "10.375440693544",
-        "sortino": "264.726273724389",
+        "mwr": "0.264029819553",
+        "max_drawdown": {"value": "0.019230769231", "peak": "2024-01-02", "trough": "2024-01-03"},
+        "volatility": "5.624191811325",
+        "sharpe": "10.400354700885",
+        "sortino": "275.756535129572",
         "benchmark": {"symbol": "BTC-USD", "twr": "0.2"},
-        "days_without_price": 0,
+        "days_without_price": 2,
         "unpriced": ["XYZ"],
-        # 100 was at work for three days, 100 for two: 166.67 on average.
+        # 100 was at work for three days, 110 for two: 173.33 on average.
         "assets": [
-            {"asset": "ETH", "value": "125", "allocation": "0.510204081633", "gain": "25", "contribution": "0.15"},
-            {"asset": "BTC", "value": "120", "allocation": "0.489795918367", "gain": "20", "contribution": "0.12"},
+            {
+                "asset": asset,
+                "value": value,
+                "allocation": allocation,
+                "gain": gain,
+                "contribution": contribution,
+            }
+            for asset, value, allocation, gain, contribution in (
+                ("ETH", "125", "0.490196078431", "25", "0.144230769231"),
+                ("BTC", "120", "0.470588235294", "20", "0.115384615385"),
+                ("XYZ", "10", "0.039215686275", "0", "0"),
+            )
         ],
     }
 

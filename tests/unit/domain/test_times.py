@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptopulse.domain.times import Time, rfc3339
+from cryptopulse.domain.times import Time, month_of, month_start, rfc3339
 
 MOMENT = 1_795_329_063_057
 """2026-11-22T06:31:03.057Z."""
@@ -56,3 +56,16 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 def test_what_is_written_reads_the_same(time: int) -> None:
     assert Time.parse(rfc3339(time)) == time
     assert len(rfc3339(time)) == 24
+
+
+@given(time=st.integers(0, 253_370_764_799_999))
+def test_a_time_is_in_its_month(time: int) -> None:
+    month = month_of(time)
+    start, end = rfc3339(month_start(month)), rfc3339(month_start(month + 1))
+    assert start == f"{rfc3339(time)[:7]}-01T00:00:00.000Z"
+    assert month_start(month) <= time < month_start(month + 1)
+    assert (start < end, end[8:]) == (True, "01T00:00:00.000Z")
+
+
+def test_months_are_counted_from_1970() -> None:
+    assert [month_of(0), month_of(MOMENT), month_start(0)] == [0, 56 * 12 + 10, 0]

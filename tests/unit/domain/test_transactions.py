@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cryptopulse.domain.exports import export
 from cryptopulse.domain.portfolios import KINDS, Amount, Asset, Draft, ExternalId, FeeAsset, Kind, Note, Quantity
 from cryptopulse.domain.times import Time
 from cryptopulse.domain.transactions import (
@@ -62,7 +63,7 @@ def test_what_was_entered_is_kept_with_its_currencies_named(entered: Draft) -> N
     fee_asset = entered.fee_asset or (currency or "GBP" if entered.fee is not None else None)
     expected = msgspec.structs.replace(entered, currency=currency, fee_asset=fee_asset and FeeAsset(fee_asset))
     assert kept.draft == expected
-    assert Transaction.of(kept.draft, ID, "USD", NOW) == kept
+    assert Transaction.of(kept.draft, ID, "GBP", NOW) == kept
     assert (kept.created_at, kept.updated_at, kept.marks, kept.parts) == (NOW, NOW, {}, ())
 
 
@@ -80,12 +81,22 @@ def test_amounts_keep_their_digits() -> None:
         ({"fee": Amount("1"), "fee_asset": FeeAsset("BTC")}, "BTC"),
         ({"fee": Amount("1"), "fee_asset": FeeAsset("BTC"), "currency": "BTC"}, None),
         ({"fee": Amount("1"), "fee_asset": FeeAsset("USDT")}, "USDT"),
+        ({"fee": Amount("1"), "fee_asset": FeeAsset("GBP")}, None),
         ({"fee": Amount("0"), "fee_asset": FeeAsset("BNB")}, None),
         ({**TRADE, "fee": Amount("1"), "fee_asset": FeeAsset("BNB")}, "BNB"),
     ],
 )
 def test_a_fee_is_money_or_coin(fields: dict[str, Any], coin: str | None) -> None:
     assert transaction(**fields).paid_in_coin == coin
+
+
+@pytest.mark.parametrize(("fields", "coin"), [({}, None), ({"fee_asset": FeeAsset("USDT")}, "USDT")])
+def test_a_fee_that_is_an_amount_alone_is_money_also_in_tether(fields: dict[str, Any], coin: str | None) -> None:
+    kept = Transaction.of(draft(**TRADE, fee=Amount("1"), **fields), ID, "USDT", NOW)
+    assert (kept.fee_asset, kept.paid_in_coin) == ("USDT", coin)
+    assert Transaction.of(kept.draft, ID, "USDT", NOW) == kept
+    (_, line) = export([kept])
+    assert line.split(",")[7] == (coin or "")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +117,7 @@ def test_a_transfer_is_seen_from_where_it_goes_without_its_fee() -> None:
     kept = transaction(**TRANSFER, fee=Amount("1"), external_id=ExternalId("x"), note=Note("moved"))
     there = kept.received(ID)
     assert (kept.is_incoming, there.is_incoming) == (False, True)
-    assert there == msgspec.structs.replace(kept, from_portfolio_id=ID, fee=None, fee_asset=None)
+    assert there == msgspec.structs.replace(kept, from_portfolio_id=ID, fee=None, fee_asset=None, is_fee_plain=False)
     assert (there.id, there.name) == (kept.id, "x")
 
 
@@ -180,7 +191,7 @@ def test_what_is_left_out_stays_and_null_removes(given: TransactionChange, expec
     ("given", "field"),
     [
         (change(price=None), "price"),
-        (change(type="withdrawal"), "price"),
+        (change(type="fee"), "price"),
         (change(type="trade", price=None), "counter_asset"),
         (change(type="deposit", price=None, currency="EUR"), "currency"),
         (change(fee=None, fee_asset=FeeAsset("BTC")), "fee_asset"),

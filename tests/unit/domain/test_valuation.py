@@ -129,7 +129,81 @@ def test_at_the_last_of_market_and_transactions_the_later_holds() -> None:
     assert [day.lacks_price for day in told.days] == [False, True, True]
 
 
-def test_an_asset_that_no_market_knows_counts_nothing() -> None:
+YEAR = [
+    entered("buy", "XYZ", 10, "2024-01-01", price=100),
+    entered("buy", "XYZ", 5, "2024-04-01", price=120),
+    entered("sell", "XYZ", 5, "2024-07-01", price=90),
+    entered("sell", "XYZ", 10, "2024-12-31", price=110),
+]
+
+
+def test_a_year_of_an_asset_that_no_market_knows_is_valued_by_its_own_transactions() -> None:
+    """The year above without a market: the same TWR, XIRR and drawdown."""
+    year = valued(YEAR, quotes({}, NOW), end="2025-01-01")
+    told = performance(year.period)
+    assert told == msgspec.structs.replace(
+        told,
+        value_end=d(0),
+        net_contributions=d(50),
+        gain=d(-50),
+        twr=d("0.1"),
+        mwr=d("-0.040823585938"),
+        max_drawdown=Drawdown(d("0.25"), at("2024-04-01"), at("2024-07-01")),
+    )
+    assert (sum(day.lacks_price for day in year.days), year.unpriced) == (365, ["XYZ"])
+    still = valued(YEAR[:3], quotes({}, NOW), end="2025-01-01")
+    assert (still.days[-1], still.shares) == (
+        DayValue(at("2024-12-31"), d(900), True, []),
+        {"XYZ": Share(d(0), d(1150), d(900))},
+    )
+
+
+def test_what_comes_and_goes_of_an_asset_that_no_market_knows_is_a_flow_at_its_last_price() -> None:
+    transactions = [
+        entered("airdrop", "XYZ", 3, "2024-01-01T01:00"),
+        entered("buy", "XYZ", 1, "2024-01-02T01:00", price=10),
+        entered("withdrawal", "XYZ", 2, "2024-01-02T02:00"),
+        entered("deposit", "XYZ", 5, "2024-01-02T03:00", price=20),
+        entered("deposit", "XYZ", 1, "2024-01-03T01:00", fee=2),
+    ]
+    told = valued(transactions, quotes({}, NOW))
+    assert told.days == days(
+        ("2024-01-01", 0, True, []),
+        (
+            "2024-01-02",
+            140,
+            True,
+            [
+                flow("2024-01-02T01:00", 30, 10, 40),
+                flow("2024-01-02T02:00", 40, -20, 20),
+                flow("2024-01-02T03:00", 40, 100, 140),
+            ],
+        ),
+        ("2024-01-03", 160, True, [flow("2024-01-03T01:00", 140, 22, 160)]),
+    )
+
+
+def test_in_a_trade_each_side_tells_the_price_of_the_other() -> None:
+    known = quotes({"BTC": {"1d": daily("2023-12-31", 100, 100, 100, 200)}}, NOW)
+    transactions = [
+        entered("trade", "BTC", 1, "2024-01-01T01:00", counter=("XYZ", 4), marks={"BTC": 100}),
+        entered("trade", "XYZ", 1, "2024-01-02T01:00", counter=("ABC", 2), fee=1),
+        entered("trade", "XYZ", 1, "2024-01-03T01:00", counter=("BTC", "0.3"), marks={"BTC": 100}),
+    ]
+    told = valued(transactions, known, inventory=Inventory({"BTC": d(2)}))
+    assert told.days == days(
+        ("2024-01-01", 200, True, []),
+        ("2024-01-02", 200, True, [flow("2024-01-02T01:00", 200, 1, 200)]),
+        ("2024-01-03", 345, True, []),  # 1.3 BTC at 200, 2 XYZ at 30, 2 ABC at 12.5
+    )
+    assert told.shares == {
+        "ABC": Share(d(0), d(25), d(25)),
+        "BTC": Share(d(200), d(-70), d(260)),
+        "XYZ": Share(d(0), d(46), d(60)),
+    }
+
+
+def test_an_asset_that_no_market_knows_counts_beside_others() -> None:
     known = quotes({"BTC": {"1d": daily("2023-12-31", 100, 100, 100, 100)}}, NOW)
     transactions = [
         entered("buy", "XYZ", 5, "2024-01-01T01:00", price=10, fee="0.1", fee_asset="BTC"),
@@ -142,11 +216,20 @@ def test_an_asset_that_no_market_knows_counts_nothing() -> None:
         end=at("2024-01-04"),
         opening=d(300),
         days=days(
-            ("2024-01-01", 190, False, [flow("2024-01-01T02:00", 290, -97, 190)]),
-            ("2024-01-02", 390, False, [flow("2024-01-02T02:00", 190, 200, 390)]),
-            ("2024-01-03", 390, False, []),
+            (
+                "2024-01-01",
+                310,
+                True,
+                [flow("2024-01-01T01:00", 300, 50, 340), flow("2024-01-01T02:00", 340, 3, 310)],
+            ),
+            ("2024-01-02", 440, True, []),
+            ("2024-01-03", 440, True, []),
         ),
-        shares={"BTC": Share(d(300), d(103), d(390))},
+        shares={
+            "ABC": Share(d(0), d(50), d(50)),
+            "BTC": Share(d(300), d(-27), d(390)),
+            "XYZ": Share(d(0), d(30), d(0)),
+        },
         unpriced=["ABC", "XYZ"],
     )
 

@@ -161,7 +161,14 @@ def test_redirects_are_not_followed(receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"HTTP/1.1", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 10_000]
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 10_000,
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ],
 )
 def test_no_answer_that_is_http_is_none(receiver: Receiver, answer: bytes) -> None:
     receiver.say(answer)

@@ -68,6 +68,7 @@ class FieldError(Struct):
 class Conflict(Struct):
     """The disposal that would have less to take than it takes, or even less than it has."""
 
+    portfolio_id: Annotated[str, Meta(description="Where it is: a transfer may leave the other portfolio short")]
     transaction_id: Annotated[str | None, Meta(description="null: what the request would enter")]
     asset: str
     time: Moment
@@ -424,7 +425,8 @@ def _missing(need: Scope) -> str:
 
 
 def _conflict(error: ShortError) -> Conflict:
-    return Conflict(error.transaction_id, error.asset, rfc3339(error.time), f"{error.missing:f}")
+    missing = f"{error.missing:f}"
+    return Conflict(error.portfolio_id, error.transaction_id, error.asset, rfc3339(error.time), missing)
 
 
 def _advice(error: CryptoPulseError) -> dict[str, str]:

@@ -16,6 +16,8 @@ LARGEST: Final = 4 * 1024 * 1024
 """Bytes of a file as it is sent, either way: Lambda's own limit is 6 MB, a third of which base64 adds."""
 LONG: Final = 256 * 1024
 """Bytes from which on packing an answer pays."""
+LOST: Final = "\ufffd"
+"""What stands where a character could not be read."""
 CSV: Final = "text/csv"
 _TOO_LONG: Final = "The file is longer than 4 MB: "
 
@@ -48,6 +50,8 @@ class Content(Given):
             raise MalformedError("There is no body.")
         if len(raw) > LARGEST:
             raise TooLargeError(f"The body must not be longer than {LARGEST} bytes.")
+        if not request.is_base64_encoded and LOST in text:  # by the gateway, which passes text on as UTF-8
+            raise MalformedError("The text is not in UTF-8: pack it by gzip, then any encoding will do.")
         return unpack(raw)
 
 
@@ -105,7 +109,7 @@ def _plain(lines: Iterable[str]) -> str:
 def _packed(lines: Iterable[str]) -> bytes:
     packed = gzip.compress("".join(lines).encode(), compresslevel=6, mtime=0)
     if len(packed) > LARGEST:
-        raise TooLargeError(f"{_TOO_LONG}ask for less of it.")
+        raise TooLargeError(f"{_TOO_LONG}ask for less; transactions can be exported a year at a time.")
     return packed
 
 

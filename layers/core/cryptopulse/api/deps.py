@@ -236,7 +236,7 @@ def _decode(kind: type[Parsed], value: object) -> Parsed:
     if kind is Time and type(value) is int:
         return Time.of(value)
     if not isinstance(value, str):
-        raise ValueError("Expected `str`")
+        raise ValueError(getattr(kind, "NO_TEXT", "Expected `str`"))
     return kind.parse(value)
 
 

@@ -15,11 +15,12 @@ market's and the rises to one above it lie all the rules that prices between the
 
 A rule is written with its alert, and its series' number raised after that: who sees the new number sees the rule.
 Should a crash come between the two, an evaluator that has not read the rules for some minutes reads them anyway. A rule
-whose alert or account is gone, or which is not the alert's any more, is removed when a price meets it.
+whose alert or account is gone, or which is not the alert's any more, is removed when a price meets it a minute later.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from itertools import islice
 from secrets import token_hex
 from typing import Final, NamedTuple
 
@@ -28,7 +29,7 @@ import msgspec
 from cryptopulse.aws.dynamodb import Check, Item, Removal, Table, Write
 from cryptopulse.aws.kept import Kept
 from cryptopulse.domain.alerts import ALERTS, Alert, Delivery, Fired
-from cryptopulse.domain.candles import DAY
+from cryptopulse.domain.candles import DAY, MINUTE
 from cryptopulse.domain.lots import EXACT
 from cryptopulse.domain.rules import Rule, bounds
 from cryptopulse.domain.series import Series, lane_of
@@ -39,6 +40,8 @@ from cryptopulse.errors import ConditionError, ConflictError, NotFoundError, Una
 TRIES: Final = 5
 HISTORY: Final = 90 * DAY
 """How long (ms) it is kept what an alert has told."""
+YOUNG: Final = MINUTE
+"""A rule so young (ms) may be seen before its alert: what a transaction writes is not seen all at once."""
 _WIDTH: Final = 37
 _SCALE: Final = 18
 
@@ -159,6 +162,19 @@ class Alerts:
             return
         raise ConflictError("The alert was changed by others at the same moment; try again.")
 
+    def wipe(self, user: str) -> int:
+        """Removes what there is of a user's alerts in the partitions that are not his; returns how many items.
+
+        Once his account has ended nothing is added to it.
+        """
+        places = [_place(alert.rule) for alert in self.all(user) if alert.rule is not None]
+        places += [
+            ("OUTBOX", item["sk"]) for item in self._table.query("OUTBOX", consistent=True) if item["user"] == user
+        ]
+        for pk, sk in places:
+            self._table.delete(pk, sk)
+        return len(places)
+
     def _save(self, before: Alert | None, alert: Alert, fired: Fired | None, kept: Kept | None) -> None:
         """Writes an alert over what it was before, with its rule and what it has told."""
         old, new = None if before is None else before.rule, alert.rule
@@ -190,6 +206,27 @@ class Alerts:
         start = max(since, now - HISTORY)
         items = self._table.query(_user(user), f"FIRED#{start:015}", "FIRED#~", consistent=True)
         return [_fired(item) for item in items]
+
+    def page(
+        self, user: str, since: int, now: int, after: str | None, count: int, *, is_newest_first: bool
+    ) -> list[Fired]:
+        """Some of what a user's alerts have told.
+
+        Args:
+            user: Whose.
+            since: From when on (Unix ms, included).
+            now: Unix ms.
+            after: The `Notice.key` of the one that they follow; None: they are the first.
+            count: How many, at most.
+            is_newest_first: In which order.
+        """
+        start, end = f"FIRED#{max(since, now - HISTORY):015}", "FIRED#~"
+        if after is not None:
+            start, end = (min(start, after), after) if is_newest_first else (max(start, after), end)
+        items = self._table.query(
+            _user(user), start, end, consistent=True, is_backwards=is_newest_first, page=count + 1
+        )
+        return [_fired(item) for item in islice((item for item in items if item["sk"] != after), count)]
 
     def delivering(self, user: str, key: str) -> Delivering | None:
         """What is to be delivered of a firing; None where it, or the account, is gone, or nothing is."""
@@ -238,7 +275,7 @@ class Alerts:
             now: Unix ms.
 
         Returns:
-            The alert and what it tells; None where the rule is no alert's any more: it is removed.
+            The alert and what it tells; None where the rule is no alert's any more: it is removed, unless it is young.
         """
 
         def change(alert: Alert) -> Fired | None:
@@ -249,7 +286,8 @@ class Alerts:
         try:
             return self.change(rule.user, rule.alert, change)
         except (NotFoundError, UnauthenticatedError):
-            self._table.delete(*_place(rule))
+            if rule.since < now - YOUNG:
+                self._table.delete(*_place(rule))
             return None
 
     # --- what is still to be told of ---

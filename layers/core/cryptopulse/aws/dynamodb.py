@@ -4,11 +4,18 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import batched
 from secrets import token_hex
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cryptopulse.aws.client import Client
 from cryptopulse.errors import ThrottledError
+
+WRITES: Final = 25
+"""Items that one call writes."""
+FIRST_DELAY: Final = 0.05
+LONGEST_DELAY: Final = 5.0
+"""Seconds until what a call left over is asked for again, doubled each time, and after which it is not."""
 
 type Item = dict[str, Any]
 """Attribute names to str, int, Decimal, bytes, bool, None, list or dict."""
@@ -58,7 +65,7 @@ class Table:
         """
         wanted = [_key(*key) for key in dict.fromkeys(keys)]
         found: dict[tuple[str, str], Item] = {}
-        delay = 0.05
+        delay = FIRST_DELAY
         while wanted:
             page = {"Keys": wanted[:100], "ConsistentRead": consistent}
             answer = self._client.call("BatchGetItem", {"RequestItems": {self._name: page}})
@@ -68,10 +75,7 @@ class Table:
             unread = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
             wanted = unread + wanted[100:]
             if unread:
-                if delay > 5:
-                    raise ThrottledError("UnprocessedKeys", f"{len(wanted)} keys left unread")
-                self._sleep(delay)
-                delay *= 2
+                delay = self._wait(delay, f"{len(wanted)} keys left unread")
         return found
 
     def put(self, item: Item) -> None:
@@ -102,13 +106,21 @@ class Table:
         end: str = "~",
         *,
         consistent: bool = False,
+        is_backwards: bool = False,
+        page: int | None = None,
     ) -> Iterator[Item]:
-        """The items of one partition with `start` <= sk <= `end`, in order of sk, over all pages."""
+        """The items of one partition with `start` <= sk <= `end`, in order of sk, over all pages.
+
+        A page is read when its first item is asked for: `page` items, or up to 1 MB.
+        """
         request: dict[str, Any] = {
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :start AND :end",
             "ExpressionAttributeValues": {":pk": {"S": pk}, ":start": {"S": start}, ":end": {"S": end}},
             "ConsistentRead": consistent,
+            "ScanIndexForward": not is_backwards,
         }
+        if page is not None:
+            request["Limit"] = page
         while True:
             answer = self._call("Query", **request)
             for raw in answer["Items"]:
@@ -165,18 +177,45 @@ class Table:
         """Removes the item if it is there."""
         self._call("DeleteItem", Key=_key(pk, sk))
 
+    def put_many(self, items: Iterable[Item]) -> None:
+        """Writes items, whatever was there, in calls of 25; should one fail, those before it are written.
+
+        Raises:
+            ThrottledError: The table left items unwritten again and again.
+        """
+        self._write_many({"PutRequest": {"Item": _attributes(item)}} for item in items)
+
+    def delete_many(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Removes those of the items that are there, in calls of 25; as `put_many`."""
+        self._write_many({"DeleteRequest": {"Key": _key(*key)}} for key in keys)
+
+    def _write_many(self, requests: Iterable[dict[str, Any]]) -> None:
+        for batch in batched(requests, WRITES, strict=False):
+            left: Sequence[dict[str, Any]] = batch
+            delay = FIRST_DELAY
+            while left:
+                answer = self._client.call("BatchWriteItem", {"RequestItems": {self._name: list(left)}})
+                left = answer.get("UnprocessedItems", {}).get(self._name, [])
+                if left:
+                    delay = self._wait(delay, f"{len(left)} items left unwritten")
+
+    def _wait(self, delay: float, reason: str) -> float:
+        """Waits for so many seconds; returns for how many the next time."""
+        if delay > LONGEST_DELAY:
+            raise ThrottledError("Unprocessed", reason)
+        self._sleep(delay)
+        return 2 * delay
+
     def take(self, pk: str, sk: str) -> Item | None:
         """Removes the item and returns it as it was, or None: of those who take it at once, at most one gets it."""
         answer = self._call("DeleteItem", Key=_key(pk, sk), ReturnValues="ALL_OLD")
         return _item(answer["Attributes"]) if "Attributes" in answer else None
 
     def delete_all(self, pk: str) -> int:
-        """Removes all items of a partition, one by one; returns how many there were."""
-        count = 0
-        for item in self.query(pk, consistent=True):
-            self.delete(pk, item["sk"])
-            count += 1
-        return count
+        """Removes all items of a partition; returns how many there were."""
+        keys = [(pk, item["sk"]) for item in self.query(pk, consistent=True)]
+        self.delete_many(keys)
+        return len(keys)
 
     def _transacted(self, write: Write | Check | Removal) -> dict[str, Any]:
         match write:

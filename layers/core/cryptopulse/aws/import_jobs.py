@@ -62,6 +62,7 @@ class ImportJobs:
         try:
             self._table.transact(writes)
         except ConditionError as error:
+            self.clear(user, job)
             if kept is not None and self._table.get(kept.pk, kept.sk, consistent=True) is not None:
                 raise ConflictError("The request was done at the same moment.") from error
             raise UnauthenticatedError("The account has ended.", is_presented=True) from error

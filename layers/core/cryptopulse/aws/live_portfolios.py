@@ -10,7 +10,7 @@ from cryptopulse.aws.prices import Prices
 from cryptopulse.domain.live_portfolios import LivePortfolio, last_in, priced_by, worth
 from cryptopulse.domain.quotes import references
 from cryptopulse.domain.subscriptions import Connection, Show
-from cryptopulse.errors import NotFoundError, ServiceError
+from cryptopulse.errors import NotFoundError, RacedError, ServiceError
 from cryptopulse.telemetry import logger
 
 
@@ -64,7 +64,7 @@ class LivePortfolios:
         """
         try:
             self._refresh(user, ids, now)
-        except ServiceError:
+        except (ServiceError, RacedError):
             logger.exception("portfolios not refreshed", user=user)
 
     def check(self, user: str, id_: str, version: int, now: int) -> None:

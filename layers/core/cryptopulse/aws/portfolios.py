@@ -7,14 +7,17 @@
 | `USER#<id>` | `KNOWN#<portfolio>#<number>-<salt>` | a part of the index of names                       |
 | `USER#<id>` | `LOTS#<portfolio>#<number>-<salt>`  | the lots of an asset                               |
 | `USER#<id>` | `MAP#<portfolio>#<number>-<salt>`   | where these are                                    |
+| `USER#<id>` | `DAYS#<portfolio>#<yyyy-mm>`        | a month's values: `aws.valuations`                 |
 
-The first is the header; the others never change, and what is large goes on at `…#1`, `…#2`. What it all means:
+The first is the header; those numbered never change, and what is large goes on at `…#1`, `…#2`. What it all means:
 `domain.ledgers`. The header is written on its version, with those of the other portfolios that change: all or nothing.
 What was written for a header that was not is removed at once; where a crash prevents that it goes with the portfolio or
 the account.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from secrets import token_hex
 from typing import Final, NamedTuple
 
@@ -43,7 +46,9 @@ from cryptopulse.errors import ConditionError, ConflictError, NotFoundError, Rac
 
 __all__ = ["PORTFOLIOS", "Edit", "Edited", "Portfolios", "Reader", "Short"]
 
-TRIES: Final = 5
+TRIES: Final = 10
+PAUSE: Final = 0.3
+"""Seconds before the next try, at most."""
 PORTFOLIOS: Final = 100
 """A user may have so many."""
 REMARKED: Final = 5_000
@@ -52,7 +57,7 @@ TOGETHER: Final = 98
 """Portfolios that may change together; DynamoDB takes 100 writes at once."""
 TOGETHER_SIZE: Final = 3_500_000
 """Bytes of their ledgers; it takes 4 MB."""
-_KINDS: Final = ("TX", "KNOWN", "LOTS", "MAP", "IMPORT")
+_KINDS: Final = ("TX", "KNOWN", "LOTS", "MAP", "DAYS", "IMPORT")
 _GONE: Final = "There is no such portfolio."
 _RACED: Final = "The portfolio was changed by another request at the same moment; try again."
 
@@ -78,6 +83,7 @@ class Portfolios:
         table: The Accounts table.
         limits: How they are stored.
         changed: Hears of each change that was made: whose it was, and the ids of the portfolios.
+        sleep: Waits between tries.
     """
 
     def __init__(
@@ -86,10 +92,12 @@ class Portfolios:
         limits: Limits = LIMITS,
         *,
         changed: Callable[[str, Sequence[str]], None] = lambda user, ids: None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._table = table
         self._limits = limits
         self._changed = changed
+        self._sleep = sleep
 
     # --- portfolios ---
 
@@ -139,23 +147,28 @@ class Portfolios:
                 and again.
             UnauthenticatedError: The account has ended.
         """
-        for _ in range(TRIES):
-            salt = token_hex(4)
+        for _ in self._tries():
             item = self._item(user, pid)
-            before, portfolio = _portfolio(item), _portfolio(item)
+            portfolio = _portfolio(item)
             change(portfolio)
-            reader = self._reader(user, portfolio, item)
-            open_, now = self._opener(user, {pid: reader}), portfolio.updated_at
-            if portfolio.base_currency != before.base_currency and reader.count:
-                changes = revise({pid: _remarked(reader, remark)}, open_, salt=salt, now=now).changes
-            elif portfolio.cost_basis == before.cost_basis:
-                raised = msgspec.structs.replace(portfolio, version=portfolio.version + 1)
-                changes = [Change(raised, item["ledger"], {}, [])]
-            else:
-                changes = rebook(reader, open_, salt=salt, now=now)
+            try:
+                changes = self._changes(user, item, portfolio, remark)
+            except RacedError:
+                continue
             if self._apply(user, changes, None):
                 return next(each.portfolio for each in changes if each.portfolio.id == pid)
         raise RacedError(_RACED)
+
+    def _changes(self, user: str, item: Item, portfolio: Portfolio, remark: Remark | None) -> list[Change]:
+        """What it comes to that a portfolio, kept as this item, changes."""
+        before, reader = _portfolio(item), self._reader(user, portfolio, item)
+        open_, salt, now = self._opener(user, {portfolio.id: reader}), token_hex(4), portfolio.updated_at
+        if portfolio.base_currency != before.base_currency and reader.count:
+            return revise({portfolio.id: _remarked(reader, remark)}, open_, salt=salt, now=now).changes
+        if portfolio.cost_basis != before.cost_basis:
+            return rebook(reader, open_, salt=salt, now=now)
+        raised = msgspec.structs.replace(portfolio, version=portfolio.version + 1)
+        return [Change(raised, item["ledger"], {}, [])]
 
     def remove(self, user: str, pid: str, check: Callable[[Portfolio], None]) -> None:
         """Removes a portfolio with all that is in it; the other sides of its transfers stay as they are.
@@ -168,7 +181,7 @@ class Portfolios:
             ConflictError: Others were faster again and again.
         """
         pk = f"USER#{user}"
-        for _ in range(TRIES):
+        for _ in self._tries():
             portfolio = self.get(user, pid)
             check(portfolio)
             try:
@@ -176,8 +189,8 @@ class Portfolios:
             except ConditionError:
                 continue
             for kind in _KINDS:
-                for item in self._table.query(pk, f"{kind}#{pid}#", f"{kind}#{pid}#~", consistent=True):
-                    self._table.delete(pk, item["sk"])
+                items = self._table.query(pk, f"{kind}#{pid}#", f"{kind}#{pid}#~", consistent=True)
+                self._table.delete_many([(pk, item["sk"]) for item in items])
             self._changed(user, [pid])
             return
         raise RacedError(_RACED)
@@ -223,22 +236,32 @@ class Portfolios:
             InvalidError: The rate is not known at which a transfer's costs would go over.
             UnauthenticatedError: The account has ended.
         """
-        for _ in range(TRIES):
+        for _ in self._tries():
             readers: dict[str, Reader] = {}
-            revised = revise(
-                edits,
-                self._opener(user, readers),
-                salt=token_hex(4),
-                now=now,
-                tolerant=tolerant,
-                skip_known=skip_known,
-                check=check,
-            )
+            try:
+                revised = revise(
+                    edits,
+                    self._opener(user, readers),
+                    salt=token_hex(4),
+                    now=now,
+                    tolerant=tolerant,
+                    skip_known=skip_known,
+                    check=check,
+                )
+            except RacedError:
+                continue
             if self._apply(user, revised.changes, kept):
                 portfolios = {pid: reader.portfolio for pid, reader in readers.items()}
                 portfolios |= {change.portfolio.id: change.portfolio for change in revised.changes}
                 return Edited(portfolios, revised.shorts, revised.skipped)
         raise RacedError(_RACED)
+
+    def _tries(self) -> Iterator[int]:
+        """Tries at what others may do at the same moment, with random pauses between them."""
+        for number in range(TRIES):
+            if number:
+                self._sleep(random.uniform(0, min(PAUSE, 0.02 * 2**number)))
+            yield number
 
     # --- items ---
 
@@ -268,17 +291,20 @@ class Portfolios:
         """Writes changes, and removes what is not needed any more; returns False where somebody was faster."""
         if len(changes) > TOGETHER or sum(len(change.head) for change in changes) > TOGETHER_SIZE:
             raise ConflictError("Through transfers this would change too many portfolios at once.")
-        for change in changes:
-            for ref, data in change.written.items():
-                for piece, sk in enumerate(_sks(change.portfolio.id, ref)):
-                    self._table.put({"pk": f"USER#{user}", "sk": sk, "data": data[piece * PIECE : (piece + 1) * PIECE]})
+        self._table.put_many(
+            {"pk": f"USER#{user}", "sk": sk, "data": data[piece * PIECE : (piece + 1) * PIECE]}
+            for change in changes
+            for ref, data in change.written.items()
+            for piece, sk in enumerate(_sks(change.portfolio.id, ref))
+        )
         headers = [_header(user, each.portfolio, each.head, each.portfolio.version - 1) for each in changes]
         try:
             self._commit(user, headers, kept)
         except ConditionError as error:
-            self._delete(user, [(change.portfolio.id, ref) for change in changes for ref in change.written])
-            self._explain(user, kept, error)
-            return False
+            if not self._is_written(headers):
+                self._delete(user, [(change.portfolio.id, ref) for change in changes for ref in change.written])
+                self._explain(user, kept, error)
+                return False
         self._delete(user, [(change.portfolio.id, ref) for change in changes for ref in change.removed])
         self._changed(user, [change.portfolio.id for change in changes])
         return True
@@ -289,6 +315,13 @@ class Portfolios:
         if writes:
             self._table.transact([*writes, Check(f"USER#{user}", "ACCOUNT", {})])
 
+    def _is_written(self, headers: Sequence[Write]) -> bool:
+        """Whether headers have been written, all or none, and only the answer that said so was lost."""
+        if not headers:
+            return False
+        item = headers[0].item
+        return self._table.get(item["pk"], item["sk"], consistent=True) == item
+
     def _explain(self, user: str, kept: Kept | None, error: ConditionError) -> None:
         """Raises what is behind a lost condition, if it is not that somebody was faster."""
         if kept is not None and self._table.get(kept.pk, kept.sk, consistent=True) is not None:
@@ -297,9 +330,7 @@ class Portfolios:
             raise UnauthenticatedError("The account has ended.", is_presented=True) from error
 
     def _delete(self, user: str, refs: Sequence[tuple[str, Ref]]) -> None:
-        for pid, ref in refs:
-            for sk in _sks(pid, ref):
-                self._table.delete(f"USER#{user}", sk)
+        self._table.delete_many((f"USER#{user}", sk) for pid, ref in refs for sk in _sks(pid, ref))
 
 
 class _Items:

@@ -21,6 +21,8 @@ BLOCKS_KEPT: Final = 32_000_000
 """Bytes of closes kept in process, about."""
 AT_ONCE: Final = 100
 """Blocks read and unpacked before the next ones are: a call's worth."""
+BLOCK_KEPT: Final = {MINUTE: HOUR, HOUR: 31 * DAY}
+"""A block (an hour of minutes, a month of hours) is kept as long as its last row: its first so much longer."""
 CHANGING_KEPT: Final = MINUTE
 """How long (ms) the closes of a block are kept to which rows may still come."""
 LOOKBACK: Final = 31 * DAY
@@ -56,7 +58,7 @@ class QuotesReader:
         times: dict[str, set[int]] = defaultdict(set)
         for code, time in wanted:
             times[code].add(time)
-        paths = self._paths(times, base, now)
+        paths = self.paths(times, base, now)
         needed: dict[Series, set[int]] = defaultdict(set)
         for code, legs in paths.items():
             for leg in legs or ():
@@ -81,7 +83,14 @@ class QuotesReader:
         return {asset: mark for (asset, _), mark in self.marks(((each, now) for each in assets), base, now).items()}
 
     def span(
-        self, assets: Collection[str], base: Currency, start: int, end: int, times: Collection[int], now: int
+        self,
+        assets: Collection[str],
+        base: Currency,
+        start: int,
+        end: int,
+        times: Collection[int],
+        now: int,
+        since: int | None = None,
     ) -> Quotes:
         """Prices of a span of time.
 
@@ -92,11 +101,12 @@ class QuotesReader:
             end: Unix ms.
             times: Where the prices of the minute, else the hour, are to be known (Unix ms).
             now: Unix ms.
+            since: Where there is no price shortly before the start, the last one from then on is to be known (Unix ms).
 
         Returns:
             `at` answers to `times`; `last` to `start`, every 00:00 UTC between, and `end`.
         """
-        return self._span(self._paths(assets, base, now), (start, end), times, now)
+        return self._span(self.paths(assets, base, now), (start, end), times, now, since)
 
     def closes(self, symbol: str, times: Sequence[int], now: int) -> list[Decimal | None]:
         """A symbol's last price before each time: the close of a candle that ends just then counts.
@@ -114,12 +124,24 @@ class QuotesReader:
         found = (quotes.last(symbol, time) for time in times)
         return [None if quote is None else quote.price for quote in found]
 
-    def _paths(self, codes: Iterable[str], base: Currency, now: int) -> dict[str, Path | None]:
+    def paths(self, codes: Iterable[str], base: Currency, now: int) -> dict[str, Path | None]:
+        """The series that lead from assets or currencies to a base currency; None where none do.
+
+        Args:
+            codes: The assets or currencies.
+            base: Where they lead.
+            now: Unix ms.
+        """
         speaking = references(self._prices.series(now))
         return {code: path(code, base, speaking) for code in codes}
 
     def _span(
-        self, paths: Mapping[str, Path | None], edges: Collection[int], times: Collection[int], now: int
+        self,
+        paths: Mapping[str, Path | None],
+        edges: Collection[int],
+        times: Collection[int],
+        now: int,
+        since: int | None = None,
     ) -> Quotes:
         """Days from the first to the last of `edges`, finer rows just before each, and at `times`."""
         wanted = {*times, *(time for edge in edges for time in _just_before(edge, now))}
@@ -128,6 +150,7 @@ class QuotesReader:
         reading.add(dict.fromkeys(series, wanted))
         if edges:
             reading.add_days(min(edges), max(edges))
+            reading.add_older_days(min(edges), min(edges) if since is None else since)
         return Quotes(paths, reading.histories)
 
 
@@ -157,7 +180,7 @@ class _Reading:
         unknown = {series: {min(time, self._now) for time in times} for series, times in wanted.items()}
         for step in (MINUTE, HOUR, DAY):
             unknown = {
-                series: {time for time in times if self.histories[series].at(time) is None}
+                series: {time for time in times if not self.histories[series].knows(time)}
                 for series, times in unknown.items()
             }
             self._add(step, {series: {floor(time, step) for time in times} for series, times in unknown.items()})
@@ -170,9 +193,15 @@ class _Reading:
         # From midnight on until its last hour is packed yesterday has no row.
         self._add_open_days([series for series, day in over.items() if day + DAY <= end])
 
+    def add_older_days(self, start: int, since: int) -> None:
+        """Adds the closes of the days before those, from `since` on, of series that had none shortly before `start`."""
+        first, older = (floor(time - LOOKBACK, DAY) for time in (start, since))
+        silent = [each for each, history in self.histories.items() if history.last(start) is None]
+        self._add_packed(DAY, {each: range(older, first, DAY) for each in silent})
+
     def _add(self, step: int, starts: Mapping[Series, Collection[int]]) -> None:
         """Adds the rows at `starts`, those too that are folded from the step below."""
-        oldest = self._now - KEPT.get(step, self._now)
+        oldest = self._now - KEPT.get(step, self._now) - BLOCK_KEPT.get(step, 0)
         packed, unpacked = {}, []
         for series, each in starts.items():
             end = self._packed_ends[series]

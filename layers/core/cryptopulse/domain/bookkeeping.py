@@ -3,8 +3,10 @@
 All that it needs to know of the market is in the transaction's marks. The conventions are in docs/returns.md.
 """
 
-from decimal import Decimal
-from typing import Final, NamedTuple
+from decimal import Decimal, localcontext
+from typing import Final
+
+from msgspec import Struct
 
 from cryptopulse.domain.lots import EXACT, ZERO, Book, Match, Part, rounded
 from cryptopulse.domain.portfolios import Currency, Kind
@@ -16,7 +18,7 @@ _LEAVING: Final[frozenset[Kind]] = frozenset(("withdrawal", "transfer"))
 _add, _subtract, _multiply = EXACT.add, EXACT.subtract, EXACT.multiply
 
 
-class Money(NamedTuple):
+class Money(Struct, frozen=True, gc=False):
     """What a transaction was worth, in the portfolio's base currency; 0 where no price is known."""
 
     value: Decimal
@@ -29,7 +31,7 @@ class Money(NamedTuple):
     """What came in from outside; negative: what went out."""
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True):
     """What a transaction did to a book; money in the portfolio's base currency."""
 
     matches: list[Match]
@@ -112,7 +114,8 @@ def enter(book: Book, tx: Transaction, base: Currency) -> Entry:
     """Enters one transaction into a book.
 
     A fee adds to the cost of what is acquired, in a sale or trade it lessens the proceeds. In coin it is a disposal at
-    its value, after all else; but with a withdrawal or transfer, which have neither, its proceeds are 0.
+    its value, after all else; but with a withdrawal or transfer, which have neither, its proceeds are 0. A trade whose
+    value nobody knows gains nothing: what was received cost what was given had.
 
     Args:
         book: The lots up to now; changed.
@@ -124,7 +127,8 @@ def enter(book: Book, tx: Transaction, base: Currency) -> Entry:
         ValueError: It is earlier than what the book knows.
     """
     asset, quantity, time, id_ = tx.asset, tx.quantity, tx.time, tx.id
-    value, fee, income, contribution = money(tx, base)
+    worths = money(tx, base)
+    value, fee = worths.value, worths.fee
     matches: list[Match] = []
     given: tuple[Part, ...] = ()
     match tx.type:
@@ -133,9 +137,12 @@ def enter(book: Book, tx: Transaction, base: Currency) -> Entry:
         case "sell":
             matches = book.dispose(asset, quantity, _subtract(value, fee), time, id_)
         case "trade":
-            matches = book.dispose(asset, quantity, _subtract(value, fee), time, id_)
-            received = moves(tx)[1]
-            book.acquire(*received, value, time, id_)
+            if value:
+                matches, cost = book.dispose(asset, quantity, _subtract(value, fee), time, id_), value
+            else:
+                with localcontext(EXACT):
+                    cost = sum((part.cost for part in book.remove(asset, quantity, time, id_)), fee)
+            book.acquire(*moves(tx)[1], cost, time, id_)
         case "withdrawal":
             book.remove(asset, quantity, time, id_)
         case "transfer" if tx.is_incoming:
@@ -146,7 +153,7 @@ def enter(book: Book, tx: Transaction, base: Currency) -> Entry:
             matches = book.dispose(asset, quantity, ZERO, time, id_)
     if (coin := tx.paid_in_coin) is not None and tx.fee is not None:
         matches += book.dispose(coin, tx.fee, ZERO if tx.type in _LEAVING else fee, time, id_)
-    return Entry(matches, income, contribution, given)
+    return Entry(matches, worths.income, worths.contribution, given)
 
 
 def _rate(tx: Transaction, code: str | None, base: Currency) -> Decimal:
@@ -163,14 +170,15 @@ def _price(tx: Transaction, base: Currency) -> Decimal:
     """The price of all of it, else its value at the market."""
     if tx.price is None:
         return _value(tx, tx.asset, tx.quantity, base)
-    return rounded(_multiply(_multiply(tx.quantity, tx.price), _rate(tx, tx.currency, base)))
+    price = tx.price if tx.currency == base else _multiply(tx.price, _rate(tx, tx.currency, base))
+    return rounded(_multiply(tx.quantity, price))
 
 
 def _fee(tx: Transaction, base: Currency) -> Decimal:
-    if not tx.fee or tx.fee_asset is None:
-        return ZERO
-    if tx.paid_in_coin is not None:
-        return _value(tx, tx.fee_asset, tx.fee, base)
+    if not tx.fee or tx.fee_asset == base:
+        return tx.fee or ZERO
+    if (coin := tx.paid_in_coin) is not None:
+        return _value(tx, coin, tx.fee, base)
     return rounded(_multiply(tx.fee, _rate(tx, tx.fee_asset, base)))
 
 

@@ -60,7 +60,10 @@ def export(entries: Iterable[Draft | Transaction]) -> Iterator[str]:
     writer = csv.writer(_Line())
     yield writer.writerow(HEADER)
     for entry in entries:
-        name = entry.name if isinstance(entry, Transaction) else entry.external_id
+        if isinstance(entry, Transaction):
+            name, fee_asset = entry.name, None if entry.is_fee_plain else entry.fee_asset
+        else:
+            name, fee_asset = entry.external_id, entry.fee_asset
         yield writer.writerow(
             (
                 rfc3339(entry.time),
@@ -70,7 +73,7 @@ def export(entries: Iterable[Draft | Transaction]) -> Iterator[str]:
                 _plain(entry.price),
                 entry.currency,
                 _plain(entry.fee),
-                entry.fee_asset,
+                fee_asset,
                 entry.counter_asset,
                 _plain(entry.counter_quantity),
                 neutral(entry.to_portfolio_id or ""),

@@ -9,14 +9,14 @@ change, a minute on at the earliest, so that who is reading may go on.
 
 import heapq
 import zlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
 from itertools import batched
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -36,14 +36,17 @@ from cryptopulse.domain.lots import (
     rounded,
 )
 from cryptopulse.domain.portfolios import Currency, Portfolio
+from cryptopulse.domain.times import month_of, rfc3339
 from cryptopulse.domain.tokens import is_id
 from cryptopulse.domain.transactions import Key, Transaction, time_of
-from cryptopulse.errors import ConflictError, InvalidError, NotFoundError, ShortError
+from cryptopulse.errors import ConflictError, InvalidError, NotFoundError, RacedError, ShortError
 
 PIECE: Final = 350_000
 """Bytes of packed data in one item, of which DynamoDB takes 400 KB."""
 KEPT: Final = 60_000
 """How long what was replaced is kept for those who are reading it, in ms."""
+REMOVED: Final = 4
+"""What so many changes replaced, the next one removes at most: no request is to do all that others left."""
 BUCKETS: Final = 64
 """Of the index. With 100,000 names one is 12 KB; more of them would cost as many units, in more calls."""
 _RECENT: Final = -1
@@ -148,6 +151,16 @@ class Head(Struct, frozen=True, array_like=True):
     tail: bytes = b""
     balances: dict[str, Decimal] = {}
     """What there is of each asset that was ever moved, at the end."""
+    touched: list[tuple[int, int]] = []
+    """Months, as of `times.month_of`, and the versions that last changed what happened in them or before.
+
+    Both rise: a change drops the months after its first one, for it speaks for them too.
+    """
+
+    def touched_at(self, month: int) -> int:
+        """The version that last changed what happened by the end of a month; 0 where none did."""
+        place = bisect_right(self.touched, month, key=itemgetter(0))
+        return self.touched[place - 1][1] if place else 0
 
 
 class Items(Protocol):
@@ -227,6 +240,12 @@ class Reader:
     def map(self) -> Map:
         """Where the rest is."""
         return _map_decoder.decode(_unpacked(self.read(self.head.map))) if self.head.map else Map()
+
+    @property
+    def first(self) -> int | None:
+        """When the oldest transaction was (Unix ms)."""
+        oldest = self.tail if self.head.end is None else decode_block(self.read(self.map.blocks[0].ref))
+        return oldest[0].time if oldest else None
 
     @property
     def last(self) -> Key | None:
@@ -399,6 +418,7 @@ def revise(
     Raises:
         NotFoundError: There is no such portfolio, or none of the transactions to remove.
         ConflictError: A name is known, or there would be too many transactions or assets.
+        RacedError: The portfolios were read at different moments, or what they name is gone.
         ShortError: A transaction would take more than there is, or lack more than it did.
         InvalidError: The rate is not known at which a transfer's costs would go over.
     """
@@ -419,7 +439,11 @@ def revise(
 
 
 def rebook(reader: Reader, open_: Callable[[str], Reader | None], *, salt: str, now: int) -> list[Change]:
-    """What it comes to that a portfolio counts its lots by another method: `reader.portfolio` names it already."""
+    """What it comes to that a portfolio counts its lots by another method: `reader.portfolio` names it already.
+
+    Raises:
+        RacedError: As of `revise`.
+    """
     revisions = _Revisions(open_, salt)
     revisions.rebook(reader)
     revisions.run()
@@ -515,7 +539,9 @@ class _Revisions:
         is_new = not any(tx.id in revision.removed for revision in self.by_portfolio.values()) and any(
             tx.id in revision.added for revision in self.by_portfolio.values()
         )
-        return ShortError(None if is_new else tx.id, short.asset, tx.time, short.missing)
+        what = f"{tx.type} of {rfc3339(tx.time)[:10]}"
+        where = next(pid for pid, revision in self.by_portfolio.items() if short in revision.shorts())
+        return ShortError(what, where, None if is_new else tx.id, short.asset, tx.time, short.missing)
 
     def changes(self, now: int) -> list[Change]:
         changes = [revision.change(now) for revision in self.by_portfolio.values()]
@@ -749,7 +775,7 @@ class _Revision:
     def _settle(self, carried: list[Transaction], cut: int) -> None:
         """Makes the blocks, the tail and all that goes with them, once everything is entered."""
         if self.received:
-            raise ValueError(f"transfers {sorted(self.received)} are not in {self.portfolio.id}")
+            raise RacedError("A transfer was removed while its portfolios were read; try again.")
         flushed, tail = self._entered[:cut], self._entered[cut:]
         packed = encode_block(tail)
         if len(packed) > self._limits.tail_size:
@@ -860,7 +886,7 @@ class _Revision:
         head, due = self._head, list[Ref]()
         if self._new_map is not None:
             stored = self.reader.map
-            late = [each for each in stored.replaced if each.time + KEPT <= now]
+            late = [each for each in stored.replaced if each.time + KEPT <= now][:REMOVED]
             due = [ref for each in late for ref in each.refs]
             refs = stored.refs - self._new_map.refs
             if self.reader.head.map is not None:
@@ -872,7 +898,17 @@ class _Revision:
             ref = self._write("MAP", _packed(map_))
             head = msgspec.structs.replace(head, map=ref, number=self._number)
         portfolio = msgspec.structs.replace(self.portfolio, version=self.portfolio.version + 1)
+        head = msgspec.structs.replace(head, touched=self._touched(portfolio.version))
         return Change(portfolio, encode_head(head), self._written, due)
+
+    def _touched(self, version: int) -> list[tuple[int, int]]:
+        """Not by the lots of a transfer: they change no value."""
+        touched = self.reader.head.touched
+        times = [tx.time for tx in (*self.removed.values(), *self.added.values())]
+        if not times:
+            return touched
+        first = month_of(min(times))
+        return [*(each for each in touched if each[0] < first), (first, version)]
 
 
 def _is_within(tx: Transaction, end: Key | None) -> bool:

@@ -113,8 +113,18 @@ def worth(portfolio: LivePortfolio, price: Price) -> Worth:
 
 
 def priced_by(last: Callable[[str], Last | None]) -> Price:
-    """Knows prices, each worked out once, by the last prices of series; that of the currency itself is of no time."""
-    return cache(lambda legs: product([(last(leg.series), leg.is_inverted) for leg in legs], 0))
+    """Knows prices, each worked out once, by the last prices of series; that of the currency itself is of no time.
+
+    A price's time is that of its newest series: when it last moved.
+    """
+
+    @cache
+    def price(legs: Legs) -> Quote | None:
+        found = [(last(leg.series), leg.is_inverted) for leg in legs]
+        quote = product(found, 0)
+        return quote and quote._replace(time=max((each.time for each, _ in found if each), default=0))
+
+    return price
 
 
 def last_in(lanes: Mapping[int, Lane], portfolio: LivePortfolio) -> Callable[[str], Last | None]:

@@ -53,6 +53,7 @@ class Amount(Decimal):
         "pattern": r"^[0-9]{1,18}(\.[0-9]{1,18})?$",
         "examples": ["0.25"],
     }
+    NO_TEXT: ClassVar = 'Expected a decimal number as a string, such as "0.5"'
     EXPECTED: ClassVar = (
         "Expected a decimal number from 0, at most 18 digits before and 18 after the point, no exponent"
     )
@@ -177,7 +178,6 @@ class Note(str):
 
 
 _PRICED: Final = frozenset(("price", "currency", "fee", "fee_asset"))
-_UNPRICED: Final = frozenset(("fee", "fee_asset"))
 _NEEDS: Final[Mapping[Kind, frozenset[str]]] = {
     "buy": frozenset(("price",)),
     "sell": frozenset(("price",)),
@@ -187,10 +187,10 @@ _NEEDS: Final[Mapping[Kind, frozenset[str]]] = {
 _TAKES: Final[Mapping[Kind, frozenset[str]]] = {
     "buy": _PRICED,
     "sell": _PRICED,
-    "trade": _UNPRICED | _NEEDS["trade"],
+    "trade": _PRICED | _NEEDS["trade"],
     "deposit": _PRICED,
-    "withdrawal": _UNPRICED,
-    "transfer": _UNPRICED | _NEEDS["transfer"],
+    "withdrawal": _PRICED,
+    "transfer": _PRICED | _NEEDS["transfer"],
     "reward": _PRICED,
     "airdrop": _PRICED,
     "fee": frozenset(),

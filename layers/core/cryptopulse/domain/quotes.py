@@ -6,9 +6,10 @@ none, and never comes from elsewhere instead.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow
-from itertools import pairwise, repeat
+from itertools import batched, pairwise, repeat
+from operator import itemgetter, mul
 from typing import Final, NamedTuple
 
 from cryptopulse.domain.candles import DAY, HOUR, MINUTE, Block, floor
@@ -19,6 +20,10 @@ from cryptopulse.domain.series import Series, reference
 
 LIVE: Final = 2 * MINUTE
 """At times so young (ms), or ahead, the last price speaks: their minute may still be on its way."""
+PLACES: Final = 18
+"""Decimals of a price that is made of several."""
+AT_ONCE: Final = 1_000
+"""Times whose prices are looked up at once."""
 
 _TETHER: Final = "USDT"
 _DETOURS: Final = (
@@ -120,7 +125,7 @@ def _packed(column: Sequence[int]) -> Sequence[int]:
 
 
 class History:
-    """Closes of one series: some of its minutes, hours and days, and its last price.
+    """Closes of one series, integers at one scale: some of its minutes, hours and days, and its last price.
 
     Args:
         now: Unix ms.
@@ -131,67 +136,112 @@ class History:
     def __init__(self, now: int, until: int, live: Last | None = None) -> None:
         self._now = now
         self._until = until
-        self._live = None if live is None else _quote(*live)
-        self._rows: dict[int, dict[int, Quote]] = {MINUTE: {}, HOUR: {}, DAY: {}}
-        self._sorted: dict[int, list[int]] = {}
+        self._live = live
+        self.scale = 0 if live is None else live.scale
+        """That of the finest close so far."""
+        self._rows: dict[int, dict[int, int]] = {MINUTE: {}, HOUR: {}, DAY: {}}
+        self._columns: dict[int, Closes] = {}
 
     def add(self, step: int, closes: Closes, starts: Iterable[int] | None = None) -> None:
         """Adds the closes of traded rows; all, or those at `starts`."""
-        rows = self._rows[step]
+        if closes.scale > self.scale:
+            finer, self.scale = 10 ** (closes.scale - self.scale), closes.scale
+            self._rows = {
+                each: {start: close * finer for start, close in rows.items()} for each, rows in self._rows.items()
+            }
+            self._columns.clear()
+        rows, finer = self._rows[step], 10 ** (self.scale - closes.scale)
         for start in closes.starts if starts is None else starts:
             if close := closes.at(start):
-                rows[start] = _quote(close, closes.scale, min(start + step, self._until))
-        self._sorted.pop(step, None)
+                rows[start] = close * finer
+        self._columns.pop(step, None)
 
     def fold(self, step: int, interval: int, since: int) -> None:
         """Adds closes of a larger interval, from `since` on, where all those of the step below have been added."""
-        rows = self._rows[interval]
-        for at in self._starts(step):
-            if at >= since:
-                start = floor(at, interval)
-                rows[start] = Quote(self._rows[step][at].price, min(start + interval, self._until))
-        self._sorted.pop(interval, None)
+        rows, below = self._rows[interval], self._column(step)
+        for start, close in zip(below.starts, below.closes, strict=False):
+            if start >= since:
+                rows[floor(start, interval)] = close
+        self._columns.pop(interval, None)
 
     def at(self, time: int) -> Quote | None:
         """The close of the minute, else hour, else day that holds the time; near now, and ahead, the last price."""
+        found = self._at(time)
+        return None if found is None else _quote(*found)
+
+    def knows(self, time: int) -> bool:
+        """Whether there is a price `at` a time."""
+        return self._at(time) is not None
+
+    def along(self, times: "Times") -> Sequence[int]:
+        """The prices of `at` for many times at once, at the scale; 0 where there is none."""
+        if times.all[-1] >= self._now - LIVE:
+            found = map(self._at, times.all)
+            return [0 if last is None else last.price * 10 ** (self.scale - last.scale) for last in found]
+        prices: Sequence[int] = ()
+        for step, rows in self._rows.items():
+            if rows and not (prices and all(prices)):
+                closes = times.held_by(step, self._column(step))
+                prices = [price or close for price, close in zip(prices, closes, strict=True)] if prices else closes
+        return prices or [0] * len(times.all)
+
+    def last(self, before: int) -> Quote | None:
+        """The newest close or price that there was by then: a candle that ends at `before` counts."""
+        found = self._live if self._live is not None and self._live.time <= before else None
+        if found is None or before < self._now - LIVE:  # near now the end of a candle is later than its last trade
+            for step in self._rows:
+                starts = self._column(step).starts
+                ended = len(starts) if before >= self._until else bisect_right(starts, before - step)
+                if ended:
+                    close = self._close(step, starts[ended - 1])
+                    if found is None or close.time > found.time:
+                        found = close
+        return None if found is None else _quote(*found)
+
+    def _at(self, time: int) -> Last | None:
         if time >= self._now - LIVE:
             if self._live is not None:
                 return self._live
             time = min(time, self._now)
         for step, rows in self._rows.items():
-            if found := rows.get(time - time % step):
-                return found
+            if (start := time - time % step) in rows:
+                return self._close(step, start)
         return None
 
-    def along(self, times: Sequence[int], starts: Mapping[int, Sequence[int]]) -> list[Quote | None]:
-        """`at` for many times at once; `starts` are those of the minutes, hours and days that hold them."""
-        if times and max(times) >= self._now - LIVE:
-            return [self.at(time) for time in times]
-        found: list[Quote | None] = [None] * len(times)
-        for step, rows in self._rows.items():
-            if rows and not all(found):
-                coarser = map(rows.get, starts[step])
-                found = [finer or quote for finer, quote in zip(found, coarser, strict=True)]
-        return found
+    def _close(self, step: int, start: int) -> Last:
+        return Last(self._rows[step][start], self.scale, min(start + step, self._until))
 
-    def last(self, before: int) -> Quote | None:
-        """The newest close or price that there was by then: a candle that ends at `before` counts."""
-        found = self._live if self._live is not None and self._live.time <= before else None
-        if found is not None and before >= self._now - LIVE:
-            return found  # the end of a candle is later than its last trade
-        for step, rows in self._rows.items():
-            starts = self._starts(step)
-            ended = len(starts) if before >= self._until else bisect_right(starts, before - step)
-            if ended:
-                quote = rows[starts[ended - 1]]
-                if found is None or quote.time > found.time:
-                    found = quote
-        return found
+    def _column(self, step: int) -> Closes:
+        """The rows in order, and at last a 0 for those that are not there."""
+        if step not in self._columns:
+            rows = self._rows[step]
+            starts = sorted(rows)
+            self._columns[step] = Closes(self.scale, _packed(starts), _packed([*map(rows.__getitem__, starts), 0]))
+        return self._columns[step]
 
-    def _starts(self, step: int) -> list[int]:
-        if step not in self._sorted:
-            self._sorted[step] = sorted(self._rows[step])
-        return self._sorted[step]
+
+class Times:
+    """Times to look up in many series.
+
+    Most series have the same rows: where the times fall in them is found only once for all that follow one another.
+
+    Args:
+        times: In order (Unix ms), at least one.
+    """
+
+    def __init__(self, times: Sequence[int]) -> None:
+        self.all = times
+        self._found: dict[int, tuple[Sequence[int], Callable[[Sequence[int]], tuple[int, ...]]]] = {}
+
+    def held_by(self, step: int, rows: Closes) -> Sequence[int]:
+        """The closes of the rows of this step that hold the times; the last of all, a 0, where none does."""
+        if step not in self._found or self._found[step][0] != rows.starts:
+            first = bisect_left(rows.starts, floor(self.all[0], step))
+            last = bisect_right(rows.starts, self.all[-1])
+            places = {start: place for place, start in enumerate(rows.starts[first:last], first)}
+            held = [places.get(time - time % step, -1) for time in self.all]
+            self._found[step] = rows.starts, itemgetter(-1, -1, *held)
+        return self._found[step][1](rows.closes)[2:]
 
 
 def _quote(price: int, scale: int, time: int) -> Quote:
@@ -229,25 +279,41 @@ class Quotes:
             return None
         return _product([(history.at(time), is_inverted) for history, is_inverted in legs], time)
 
-    def along(self, assets: Iterable[str], times: Sequence[int]) -> list[list[Quote | None]]:
-        """`quote` for many assets and times at once: for each asset its quotes at all the times."""
-        starts = {step: [time - time % step for time in times] for step in (MINUTE, HOUR, DAY)}
-        return [self._column(self._legs.get(asset), times, starts) for asset in assets]
+    def scale(self, asset: str) -> int:
+        """The decimals that `rows` has of an asset's prices."""
+        match self._legs.get(asset, ()):
+            case [(history, False)]:
+                return history.scale
+            case _:
+                return PLACES
 
-    def _column(
-        self,
-        legs: Sequence[tuple[History, bool]] | None,
-        times: Sequence[int],
-        starts: Mapping[int, Sequence[int]],
-    ) -> list[Quote | None]:
+    def rows(self, assets: Sequence[str], times: Iterable[int]) -> Iterator[tuple[int, ...]]:
+        """The prices of `quote` of many assets: for each time a row, integers at each asset's scale, 0 where unknown.
+
+        Args:
+            assets: One for each place of a row.
+            times: In order (Unix ms).
+        """
+        for batch in batched(times, AT_ONCE, strict=False):
+            each = Times(batch)
+            columns = [self._column(self._legs.get(asset), each) for asset in assets]
+            yield from zip(*columns, strict=True) if columns else repeat((), len(batch))
+
+    def _column(self, legs: Sequence[tuple[History, bool]] | None, times: Times) -> Sequence[int]:
+        count = len(times.all)
         if legs is None:
-            return [None] * len(times)
-        columns = [history.along(times, starts) for history, _ in legs]
-        signs = [is_inverted for _, is_inverted in legs]
-        if signs == [False]:
-            return columns[0]
-        rows = zip(*columns, strict=True) if columns else repeat((), len(times))
-        return [_product(list(zip(row, signs, strict=True)), time) for row, time in zip(rows, times, strict=True)]
+            return [0] * count
+        columns = [(history.along(times), is_inverted) for history, is_inverted in legs]
+        if [is_inverted for _, is_inverted in columns] == [False]:
+            return columns[0][0]
+        scale = sum(-history.scale if is_inverted else history.scale for history, is_inverted in legs)
+        above, below = [10 ** max(PLACES - scale, 0)] * count, [10 ** max(scale - PLACES, 0)] * count
+        for column, is_inverted in columns:
+            if is_inverted:
+                below = list(map(mul, below, column))
+            else:
+                above = list(map(mul, above, column))
+        return list(map(_nearest, above, below))
 
     def last(self, asset: str, before: int) -> Quote | None:
         """The last price known before that time: the close of a candle that ends just then counts."""
@@ -282,3 +348,11 @@ def _product(legs: Sequence[tuple[Quote | None, bool]], time: int) -> Quote | No
         times.append(quote.time)
     price = rounded(above if below is _ONE else _divide(above, below))
     return Quote(price, min(times, default=time)) if price else None
+
+
+def _nearest(above: int, below: int) -> int:
+    """The whole number nearest to a fraction, half even; 0 where it has no value."""
+    if not below:
+        return 0
+    whole, rest = divmod(above, below)
+    return whole + (2 * rest > below - whole % 2)

@@ -136,7 +136,7 @@ class PeriodQuery(Struct, kw_only=True, forbid_unknown_fields=True):
         Raises:
             InvalidError: It does not start before it ends, or is longer than 20 years.
         """
-        end = now if self.end is UNSET else min(self.end, now)
+        end = now if self.end is UNSET else min(int(self.end), now)
         if self.start is not UNSET:
             start = int(self.start)
         else:
@@ -207,8 +207,10 @@ class PerformanceView(Struct, kw_only=True):
     sharpe: Annotated[Ratio, Meta(description="Risk-free rate 0")]
     sortino: Annotated[Ratio, Meta(description="Target 0")]
     benchmark: BenchmarkView | None
-    days_without_price: Annotated[int, Meta(description="Days on which an asset held had none: its last one was used")]
-    unpriced: Annotated[list[str], Meta(description="Assets that no market knows: they count nothing")]
+    days_without_price: Annotated[
+        int, Meta(description="Days on which an asset held had none: its last one, else a transaction's, was used")
+    ]
+    unpriced: Annotated[list[str], Meta(description="Assets that no market knows: valued as transactions last told")]
     assets: Annotated[list[AssetView], Meta(description="The largest value first")]
 
     @classmethod

@@ -216,7 +216,10 @@ def _links(value: Decimal, flows: Iterable[Flow], close: Decimal) -> Iterator[tu
     """A day's valuations in pairs, from the earlier to the later."""
     for flow in flows:
         yield value, flow.before
-        yield flow.before + max(flow.amount, ZERO), flow.after - min(flow.amount, ZERO)
+        if flow.amount.is_signed():
+            yield flow.before, flow.after - flow.amount
+        else:
+            yield flow.before + flow.amount, flow.after
         value = flow.after
     yield value, close
 

@@ -334,7 +334,8 @@ def _notes(found: Findings) -> list[str]:
         "Money, prices and ratios are shown rounded. What a spreadsheet cannot hold stands beside it as text, exact.",
     ]
     if unpriced := sorted({*found.holdings.unpriced, *found.performance.unpriced}):
-        notes.append(f"Without a market price, and so not in values and returns: {_some(unpriced)}.")
+        valued = "worth what a transaction last paid in returns, nothing in holdings"
+        notes.append(f"Without a market price: {valued}: {_some(unpriced)}.")
     if missing := [each.asset for each in found.gains.totals.missing]:
         notes.append(f"Disposed of without a known acquisition, that part at a cost of 0: {_some(missing)}.")
     return notes

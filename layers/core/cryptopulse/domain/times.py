@@ -62,6 +62,17 @@ def _read(text: str) -> int | None:
     return (moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH) // _MILLISECOND
 
 
+def month_of(time: int) -> int:
+    """The month, UTC, that holds a time (Unix ms): 0 is January 1970."""
+    moment = datetime.fromtimestamp(time // 1000, UTC)
+    return 12 * (moment.year - _EPOCH.year) + moment.month - 1
+
+
+def month_start(month: int) -> int:
+    """When a month, as of `month_of`, begins (Unix ms)."""
+    return (datetime(_EPOCH.year + month // 12, month % 12 + 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+
+
 def rfc3339(time: int) -> str:
     """Unix milliseconds as `2026-11-22T06:31:00.000Z`."""
     return f"{datetime.fromtimestamp(time / 1000, UTC):%Y-%m-%dT%H:%M:%S}.{time % 1000:03}Z"

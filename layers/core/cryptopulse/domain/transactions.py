@@ -84,6 +84,8 @@ class Transaction(Struct, kw_only=True, frozen=True, array_like=True):
     """By asset or currency: those of `codes` whose price was known."""
     parts: tuple[Part, ...] = ()
     """The lots that a transfer moved, costs in this portfolio's base currency."""
+    is_fee_plain: bool = False
+    """Whether the fee was entered as an amount alone: money, though the base currency that it is in is a coin."""
 
     @classmethod
     def of(cls, draft: Draft, id_: str, base: Currency, now: int) -> Self:
@@ -96,6 +98,8 @@ class Transaction(Struct, kw_only=True, frozen=True, array_like=True):
             now: Unix ms.
         """
         currency = draft.currency or (base if draft.price is not None else None)
+        fee_asset = None if draft.fee is None else str(draft.fee_asset or currency or base)
+        is_alone = draft.fee is not None and draft.fee_asset is None and currency is None
         return cls(
             id=id_,
             type=draft.type,
@@ -107,12 +111,13 @@ class Transaction(Struct, kw_only=True, frozen=True, array_like=True):
             price=None if draft.price is None else Decimal(draft.price),
             currency=currency,
             fee=None if draft.fee is None else Decimal(draft.fee),
-            fee_asset=None if draft.fee is None else str(draft.fee_asset or currency or base),
+            fee_asset=fee_asset,
             counter_asset=None if draft.counter_asset is None else str(draft.counter_asset),
             counter_quantity=None if draft.counter_quantity is None else Decimal(draft.counter_quantity),
             to_portfolio_id=draft.to_portfolio_id,
             external_id=None if draft.external_id is None else str(draft.external_id),
             note=None if draft.note is None else str(draft.note),
+            is_fee_plain=is_alone and not is_fiat(base),
         )
 
     @property
@@ -125,7 +130,7 @@ class Transaction(Struct, kw_only=True, frozen=True, array_like=True):
             price=None if self.price is None else Quantity(self.price),
             currency=self.currency,
             fee=None if self.fee is None else Amount(self.fee),
-            fee_asset=None if self.fee_asset is None else FeeAsset(self.fee_asset),
+            fee_asset=None if self.fee_asset is None or self.is_fee_plain else FeeAsset(self.fee_asset),
             counter_asset=None if self.counter_asset is None else Asset(self.counter_asset),
             counter_quantity=None if self.counter_quantity is None else Quantity(self.counter_quantity),
             to_portfolio_id=self.to_portfolio_id,
@@ -151,14 +156,17 @@ class Transaction(Struct, kw_only=True, frozen=True, array_like=True):
 
     @property
     def paid_in_coin(self) -> str | None:
-        """The asset whose lots the fee takes; None where it is money: fiat, or what the price is in."""
-        if not self.fee or self.fee_asset is None or is_fiat(self.fee_asset) or self.fee_asset == self.currency:
+        """The asset whose lots the fee takes; None where it is money: fiat, the price's currency, an amount alone."""
+        coin = self.fee_asset
+        if not self.fee or coin is None or coin == self.currency or self.is_fee_plain or is_fiat(coin):
             return None
-        return self.fee_asset
+        return coin
 
     def received(self, source: str) -> "Transaction":
         """This transfer as the portfolio sees it that it goes to, not yet marked; `source` is where it comes from."""
-        return msgspec.structs.replace(self, from_portfolio_id=source, fee=None, fee_asset=None, marks={}, parts=())
+        return msgspec.structs.replace(
+            self, from_portfolio_id=source, fee=None, fee_asset=None, marks={}, parts=(), is_fee_plain=False
+        )
 
     def codes(self, base: Currency) -> set[str]:
         """The assets and currencies whose worth in the base currency it needs, as far as the market knows it."""

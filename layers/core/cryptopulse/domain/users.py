@@ -225,4 +225,4 @@ class Export(Struct):
     tokens: list[ApiTokenView]
     portfolios: list[PortfolioExport]
     alerts: list[AlertView]
-    alerts_fired: Annotated[list[FiredView], Meta(description="Of the last 90 days")]
+    alerts_fired: Annotated[list[FiredView], Meta(description="Of the last 90 days, newest first, 10,000 at most")]

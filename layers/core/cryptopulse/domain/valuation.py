@@ -4,27 +4,31 @@ The conventions are in docs/returns.md.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal, localcontext
-from itertools import groupby, repeat
-from operator import mul
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Context, Decimal, DivisionByZero, InvalidOperation, localcontext
+from itertools import groupby
+from math import sumprod
 from typing import Final, NamedTuple, Self, cast
 
 from msgspec import Struct
 
 from cryptopulse.domain.bookkeeping import Money, money, moves, worth
 from cryptopulse.domain.candles import DAY, floor
-from cryptopulse.domain.lots import EXACT, ZERO, rounded
+from cryptopulse.domain.lots import EXACT, UNIT, ZERO, rounded
 from cryptopulse.domain.portfolios import Currency, Kind
 from cryptopulse.domain.quotes import Quote, Quotes
 from cryptopulse.domain.returns import Flow, Period
 from cryptopulse.domain.transactions import Transaction
 
-STRETCH: Final = 32 * DAY
+type Change = tuple[str, Decimal]
+"""An asset, and by how much its quantity changes."""
+
+STRETCH: Final = 128 * DAY
 """Prices around flows are looked up for so many ms at once."""
 _AT_MARKET: Final[frozenset[Kind]] = frozenset(("deposit", "withdrawal", "transfer"))
 _NONE: Final = Quote(ZERO, 0)
-_add, _subtract, _multiply = EXACT.add, EXACT.subtract, EXACT.multiply
+_add, _subtract, _multiply, _scaleb = EXACT.add, EXACT.subtract, EXACT.multiply, EXACT.scaleb
+_divide: Final = Context(prec=EXACT.prec, traps=[DivisionByZero, InvalidOperation]).divide
 
 
 class Inventory(Struct):
@@ -44,19 +48,35 @@ class Inventory(Struct):
             inventory.learn(tx, base)
         return inventory
 
-    def take(self, tx: Transaction) -> list[tuple[str, Decimal]]:
+    def take(self, tx: Transaction) -> list[Change]:
         """Makes a transaction's changes of quantities, and tells them: what is not there cannot be given."""
+        return self.change(moves(tx))
+
+    def change(self, changes: Iterable[Change]) -> list[Change]:
+        """Makes changes of quantities, as far as there is enough, and tells what was made of them."""
         made = []
-        for asset, change in moves(tx):
+        for asset, change in changes:
             held = self.quantities.get(asset, ZERO)
-            self.quantities[asset] = left = max(_add(held, change), ZERO)
-            made.append((asset, _subtract(left, held)))
+            left = _add(held, change)
+            if left.is_signed():
+                left, change = ZERO, held.copy_negate()
+            self.quantities[asset] = left
+            made.append((asset, change))
         return made
 
     def learn(self, tx: Transaction, base: Currency) -> None:
-        """Notes what a transaction tells of its asset's price."""
-        if (price := worth(tx, tx.asset, base)) is not None:
-            self.told[tx.asset] = Quote(price, tx.time)
+        """Notes what a transaction tells of its asset's price; in a trade one side tells that of the other."""
+        given = worth(tx, tx.asset, base)
+        if tx.counter_asset is not None and tx.counter_quantity is not None:
+            received = worth(tx, tx.counter_asset, base)
+            if given is None and received is not None:
+                given = rounded(_divide(_multiply(received, tx.counter_quantity), tx.quantity))
+            last = self.told.get(tx.asset) if given is None else Quote(given, tx.time)
+            if received is None and last is not None:
+                received = rounded(_divide(_multiply(last.price, tx.quantity), tx.counter_quantity))
+                self.told[tx.counter_asset] = Quote(received, tx.time)
+        if given is not None:
+            self.told[tx.asset] = Quote(given, tx.time)
 
 
 class DayValue(Struct, frozen=True, array_like=True, gc=False):
@@ -93,9 +113,9 @@ class Valuation(Struct, frozen=True):
     """Value at the start, before any flow then."""
     days: list[DayValue]
     shares: dict[str, Share]
-    """Of each asset that counts; they add up to the portfolio's values and gain."""
+    """Of each asset; they add up to the portfolio's values and gain."""
     unpriced: list[str]
-    """The assets that no market knew up to the end: they count nothing."""
+    """The assets that no market knew up to the end: what transactions last told of their prices holds."""
 
     @property
     def period(self) -> Period:
@@ -146,16 +166,15 @@ def _by_day(transactions: Iterable[Transaction], start: int, end: int) -> Iterat
             yield day, []
 
 
-class _Step(NamedTuple):
+class _Step(Struct, frozen=True, gc=False):
     """A transaction, and what it is to the valuation."""
 
     tx: Transaction
+    changes: list[Change]
     money: Money
     is_flow: bool
     leg: str | None
     """The asset whose change is a flow of its value, where nothing else tells what came or went."""
-    bearer: str | None
-    """The asset that a flow goes into, and that bears the fee; None where nothing of it counts."""
 
 
 class _Walk:
@@ -166,107 +185,72 @@ class _Walk:
         self._quotes = quotes
         self._base: Currency = base
         self._end = end
-        self._counted: dict[str, bool] = {}
+        self._met: set[str] = set()
         self.inflows: defaultdict[str, Decimal] = defaultdict(Decimal)
 
     @property
     def unpriced(self) -> list[str]:
-        """The assets met that do not count."""
-        return sorted(asset for asset, counts in self._counted.items() if not counts)
+        """The assets met that no market knew up to the end."""
+        return sorted(asset for asset in self._met if self._quotes.last(asset, self._end) is None)
 
     def values(self, moment: int) -> dict[str, Decimal]:
         """What there is now of each asset, at the prices of a moment."""
-        held = [(asset, quantity) for asset, quantity in self._inventory.quantities.items() if quantity]
-        return {
-            asset: rounded(_multiply(quantity, self._close(asset, moment)[0]))
-            for asset, quantity in held
-            if self._counts(asset)
-        }
+        held = {asset: quantity for asset, quantity in self._inventory.quantities.items() if quantity}
+        self._met |= held.keys()
+        return {asset: rounded(_multiply(quantity, self._close(asset, moment)[0])) for asset, quantity in held.items()}
 
     def over(self, days: Sequence[tuple[int, list[Transaction]]]) -> list[DayValue]:
         """The next days."""
         planned = [(day, [self._plan(tx) for tx in transactions]) for day, transactions in days]
-        steps = [step for _, today in planned for step in today]
-        assets = self._met(steps)
-        around = _Table(assets, self._quotes, [step.tx.time for step in steps if step.is_flow])
-        closes = _Table(assets, self._quotes, [min(day + DAY, self._end) - 1 for day, _ in days])
+        times = [step.tx.time for _, steps in planned for step in steps if step.is_flow]
+        changes = [change for _, steps in planned for step in steps for change in step.changes]
+        basket = _Basket(self._inventory, changes, self._quotes)
+        self._met |= basket.places.keys()
+        around = self._quotes.rows([*basket.places], times)
+        closes = self._quotes.rows([*basket.places], [min(day + DAY, self._end) - 1 for day, _ in days])
         valued = []
-        for day, today in planned:
+        for day, steps in planned:
             flows = []
-            for step in today:
+            for step in steps:
+                self._inventory.learn(step.tx, self._base)
                 if step.is_flow:
-                    flow = self._flow(step, around)
+                    flow = self._flow(step, basket, next(around))
                     flows.append(flow)
                     self._attribute(step, flow.amount)
                 else:
-                    self._inventory.take(step.tx)
+                    basket.change(step.changes)
                     self._attribute(step, ZERO)
-                self._inventory.learn(step.tx, self._base)
-            valued.append(self._day(day, flows, closes))
+            valued.append(self._day(day, flows, basket, next(closes)))
         return valued
-
-    def _counts(self, asset: str) -> bool:
-        """Whether any market knew it up to the end."""
-        if asset not in self._counted:
-            self._counted[asset] = self._quotes.last(asset, self._end) is not None
-        return self._counted[asset]
 
     def _plan(self, tx: Transaction) -> _Step:
         worths = money(tx, self._base)
-        legs = [asset for asset in (tx.asset, tx.counter_asset) if asset is not None and self._counts(asset)]
-        if not legs:
-            return _Step(tx, worths, is_flow=False, leg=None, bearer=None)
-        is_half = tx.type == "trade" and len(legs) == 1
         is_unmarked = tx.type in _AT_MARKET and worth(tx, tx.asset, self._base) is None
-        leg = legs[0] if is_half or is_unmarked else None
-        return _Step(tx, worths, is_flow=bool(leg or worths.contribution), leg=leg, bearer=legs[0])
+        leg = tx.asset if is_unmarked else None
+        return _Step(tx, moves(tx), worths, is_flow=bool(leg or worths.contribution), leg=leg)
 
-    def _met(self, steps: Iterable[_Step]) -> list[str]:
-        """The assets that count and are there before, or come or go in these steps."""
-        quantities = self._inventory.quantities
-        held = (asset for asset, quantity in quantities.items() if quantity)
-        moved = (asset for step in steps for asset, _ in moves(step.tx))
-        assets = [asset for asset in dict.fromkeys((*held, *moved)) if self._counts(asset)]
-        quantities |= dict.fromkeys(assets, ZERO) | quantities
-        return assets
+    def _flow(self, step: _Step, basket: "_Basket", row: tuple[int, ...]) -> Flow:
+        tx, leg, amount = step.tx, step.leg, step.money.contribution
+        prices = {asset: mark.price for asset, mark in tx.marks.items() if basket.differs(row, asset, mark.price)}
+        if not all(row):
+            unknown = (asset for asset, price in zip(basket.places, row, strict=True) if not price)
+            prices = {asset: self._last(asset, tx.time) for asset in unknown} | prices
+        before = basket.value(row, prices)
+        made = basket.change(step.changes)
+        if leg is not None:
+            price = prices[leg] if leg in prices else basket.price(row, leg)
+            amount = rounded(_add(amount, _multiply(made[0][1], price)))
+        return Flow(tx.time, before, amount, basket.value(row, prices))
 
-    def _flow(self, step: _Step, table: "_Table") -> Flow:
-        tx, leg, quantities, places = step.tx, step.leg, self._inventory.quantities, table.places
-        prices = self._filled(list(next(table.rows)), tx, table)
-        with localcontext(EXACT):
-            before = after = sum(map(mul, map(quantities.__getitem__, places), prices), ZERO)
-            amount = step.money.contribution
-            for asset, change in self._inventory.take(tx):
-                if asset in places:
-                    after += change * prices[places[asset]]
-                if asset == leg:
-                    amount += change * prices[places[asset]]
-                    leg = None  # what follows is the fee
-        return Flow(tx.time, rounded(before), rounded(amount), rounded(after))
-
-    def _day(self, day: int, flows: list[Flow], table: "_Table") -> DayValue:
-        moment, row, lacks_price = min(day + DAY, self._end), list(next(table.rows)), False
-        quantities = self._inventory.quantities
-        if moment % DAY or not table.is_full:
-            for place, asset in enumerate(table.places):
-                if moment % DAY or row[place] is None:
-                    row[place], is_old = self._close(asset, moment)
-                    lacks_price |= is_old and bool(quantities[asset])
-        with localcontext(EXACT):
-            total = sum(map(mul, map(quantities.__getitem__, table.places), cast(list[Decimal], row)), ZERO)
-        return DayValue(day, rounded(total), lacks_price, flows)
-
-    def _filled(self, row: list[Decimal | None], tx: Transaction, table: "_Table") -> list[Decimal]:
-        """The prices at a transaction: its marks, else the market's, else its own, else the last known."""
-        for asset, mark in tx.marks.items():
-            if asset in table.places:
-                row[table.places[asset]] = mark.price
-        if not table.is_full:
-            for asset, place in table.places.items():
-                if row[place] is None:
-                    own = worth(tx, asset, self._base)
-                    row[place] = self._last(asset, tx.time) if own is None else own
-        return cast(list[Decimal], row)
+    def _day(self, day: int, flows: list[Flow], basket: "_Basket", row: tuple[int, ...]) -> DayValue:
+        moment = min(day + DAY, self._end)
+        prices, lacks_price = {}, False
+        if moment % DAY or not all(row):
+            for asset, price in zip(basket.places, row, strict=True):
+                if moment % DAY or not price:
+                    prices[asset], is_old = self._close(asset, moment)
+                    lacks_price |= is_old and bool(self._inventory.quantities.get(asset))
+        return DayValue(day, basket.value(row, prices), lacks_price, flows)
 
     def _close(self, asset: str, moment: int) -> tuple[Decimal, bool]:
         """The last price known at a moment, and whether the market's is of an earlier day."""
@@ -277,31 +261,70 @@ class _Walk:
 
     def _last(self, asset: str, before: int) -> Decimal:
         """The last price known before a time, the market's or a transaction's own; 0 where there was none."""
-        quotes = self._quotes.last(asset, before), self._inventory.told.get(asset)
+        quotes = self._inventory.told.get(asset), self._quotes.last(asset, before)
         return max((quote for quote in quotes if quote is not None), key=lambda quote: quote.time, default=_NONE).price
 
     def _attribute(self, step: _Step, amount: Decimal) -> None:
         """Notes what came into each asset: a trade is a flow from one to the other, a fee from its coin."""
-        tx, bearer, inflows = step.tx, step.bearer, self.inflows
-        if bearer is None:
-            return
-        inflows[bearer] = _add(inflows[bearer], amount)
-        if (coin := tx.paid_in_coin) is not None and self._counts(coin):
+        tx, inflows = step.tx, self.inflows
+        inflows[tx.asset] = _add(inflows[tx.asset], amount)
+        if (coin := tx.paid_in_coin) is not None:
             inflows[coin] = _subtract(inflows[coin], step.money.fee)
-            inflows[bearer] = _add(inflows[bearer], step.money.fee)
-        if tx.counter_asset is not None and step.leg is None:
+            inflows[tx.asset] = _add(inflows[tx.asset], step.money.fee)
+        if tx.counter_asset is not None:
             value = step.money.value or rounded(_multiply(tx.quantity, self._last(tx.asset, tx.time)))
             inflows[tx.asset] = _subtract(inflows[tx.asset], value)
             inflows[tx.counter_asset] = _add(inflows[tx.counter_asset], value)
 
 
-class _Table:
-    """The market's prices of some assets at some times: a row for each time."""
+class _Basket:
+    """What an inventory holds before some changes, and what comes or goes in them.
 
-    def __init__(self, assets: Sequence[str], quotes: Quotes, times: Sequence[int]) -> None:
-        columns = [[quote and quote.price for quote in column] for column in quotes.along(assets, times)]
-        self.places = {asset: place for place, asset in enumerate(assets)}
-        self.is_full = all(map(all, columns))
-        self.rows: Iterator[tuple[Decimal | None, ...]] = (
-            zip(*columns, strict=True) if columns else repeat((), len(times))
-        )
+    Quantities are kept as integers too, so weighted that they and the integer prices of `Quotes.rows` have products of
+    one unit: what all is worth is one sum of products, and exact.
+    """
+
+    def __init__(self, inventory: Inventory, changes: Iterable[Change], quotes: Quotes) -> None:
+        self._inventory = inventory
+        held = [(asset, quantity) for asset, quantity in inventory.quantities.items() if quantity]
+        moved = [*held, *changes]
+        self.places = {asset: place for place, asset in enumerate(dict.fromkeys(asset for asset, _ in moved))}
+        self._scales = [quotes.scale(asset) for asset in self.places]
+        with localcontext(EXACT):
+            # The exponent of an exact sum is the least of its terms'.
+            finest = cast(int, sum((quantity for _, quantity in moved), ZERO).as_tuple().exponent)
+        self._exponent = finest - max(self._scales, default=0)
+        self._is_finer = self._exponent < UNIT.adjusted()
+        self._weights = [0] * len(self.places)
+        for asset, _ in held:
+            self._weigh(asset)
+
+    def change(self, changes: Iterable[Change]) -> list[Change]:
+        """As `Inventory.change`."""
+        made = self._inventory.change(changes)
+        for asset, _ in made:
+            self._weigh(asset)
+        return made
+
+    def value(self, row: Sequence[int], prices: Mapping[str, Decimal]) -> Decimal:
+        """What all is worth at the prices of a row, but for the assets that `prices` names."""
+        value = _scaleb(Decimal(sumprod(self._weights, row)), self._exponent)
+        for asset, price in prices.items():
+            if quantity := self._inventory.quantities.get(asset):
+                value = _add(value, _multiply(quantity, _subtract(price, self.price(row, asset))))
+        return rounded(value) if self._is_finer or prices else value
+
+    def differs(self, row: Sequence[int], asset: str, price: Decimal) -> bool:
+        """Whether a price is another than the asset's in a row."""
+        place = self.places.get(asset)
+        return place is not None and row[place] != _scaleb(price, self._scales[place])
+
+    def price(self, row: Sequence[int], asset: str) -> Decimal:
+        """An asset's price in a row."""
+        place = self.places[asset]
+        return _scaleb(Decimal(row[place]), -self._scales[place])
+
+    def _weigh(self, asset: str) -> None:
+        place = self.places[asset]
+        unit = self._exponent + self._scales[place]
+        self._weights[place] = int(_scaleb(self._inventory.quantities[asset], -unit))

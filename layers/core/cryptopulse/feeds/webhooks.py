@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final, Literal
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from cryptopulse.domain.webhooks import WebhookUrl, is_public
 from cryptopulse.errors import FeedDownError
@@ -80,7 +80,7 @@ class Webhooks:
                 connection.settimeout(_left(began + WHOLE))
                 connection.sendall(_request(url, body, headers))
                 return _status(connection, began + WHOLE)
-        except (OSError, UnicodeError, HttpParserError) as error:
+        except (OSError, UnicodeError, HttpParserError, HttpParserUpgrade) as error:
             raise FeedDownError(f"{url.host}: {error!r}") from error
 
     def _connect(self, url: WebhookUrl, deadline: float) -> socket.socket:
