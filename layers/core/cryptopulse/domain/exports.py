@@ -60,6 +60,8 @@ def export(entries: Iterable[Draft | Transaction]) -> Iterator[str]:
     writer = csv.writer(_Line())
     yield writer.writerow(HEADER)
     for entry in entries:
+        name: str | None
+        fee_asset: str | None
         if isinstance(entry, Transaction):
             name, fee_asset = entry.name, None if entry.is_fee_plain else entry.fee_asset
         else:
