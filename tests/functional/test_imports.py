@@ -158,6 +158,10 @@ def wrong(line: int, field: str, message: str) -> dict[str, Any]:
     return {"line": line, "field": field, "message": message}
 
 
+def unvalued(line: int) -> dict[str, Any]:
+    return wrong(line, "price", "Neither the line nor the market knows a price at that time: its cost counts as 0")
+
+
 # --- at once ---
 
 
@@ -226,7 +230,7 @@ def test_an_exchanges_file_is_recognised(ann: Person, post: Send) -> None:
         '"T2","R2","2025-01-02 03:04:06","deposit","","currency","ZEUR","spot / main","100","0","100"',
         header='"txid","refid","time","type","subtype","aclass","asset","wallet","amount","fee","balance"',
     )
-    job_of(post(kraken), format="kraken", lines=2, imported=1, ignored=1)
+    job_of(post(kraken), format="kraken", lines=2, imported=1, ignored=1, warnings=[unvalued(2)])
     job_of(post(kraken, query={"format": "kraken"}), format="kraken", lines=2, skipped_duplicates=1, ignored=1)
     assert problem(post(kraken, query={"format": "binance"})) == (422, "format")
     assert names(ann) == ["kraken:T1"]
@@ -323,9 +327,10 @@ def test_all_or_nothing_tells_every_error_and_imports_none(ann: Person, post: Se
         wrong(4, "currency", "No rate of EUR in USD is known for that time: enter the price in USD"),
         wrong(5, "to_portfolio_id", "Expected a portfolio of yours"),
     ]  # fmt: skip
-    job_of(post(file(*lines)), status="failed", lines=4, errors=errors)
+    told = {"lines": 4, "errors": errors, "warnings": [unvalued(2)]}
+    job_of(post(file(*lines)), status="failed", **told)
     assert held(ann) == []
-    job_of(post(file(*lines), query={"partial": "true"}), lines=4, imported=1, errors=errors)
+    job_of(post(file(*lines), query={"partial": "true"}), imported=1, **told)
     assert names(ann) == ["good"]
 
 
@@ -562,6 +567,8 @@ OUTCOME: dict[str, Any] = {
     "warnings": [
         wrong(4, "quantity", "2 BTC more than there is; its cost counts as 0"),
         wrong(6, "quantity", "1 BTC more than there is; its cost counts as 0"),
+        unvalued(7),
+        unvalued(10),
     ],
     "errors": [
         wrong(3, "quantity", Quantity.EXPECTED),
@@ -615,6 +622,7 @@ def test_ten_thousand_bad_lines_are_counted_and_the_first_thousand_told(
         lines=10_001,
         errors=errors,
         errors_total=10_000,
+        warnings=[unvalued(10_002)],
     )
     assert held(ann) == []
 

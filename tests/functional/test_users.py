@@ -1,5 +1,6 @@
 """A user's own account."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import boto3
@@ -501,16 +502,14 @@ def test_a_wipe_that_is_broken_off_goes_on(
         web.again(ann.id)
     web("DELETE", "/users/me", {"current_password": PASSWORD}, token=ann.access)
     before = len(everything_of(aws, ann.id))
-    delete, left = Table.delete, [2]
+    delete = Table.delete_many
 
-    def once_more(self: Table, pk: str, sk: str) -> None:
-        if not left[0]:
-            raise TimeoutError("broken off")
-        left[0] -= 1
-        delete(self, pk, sk)
+    def two(self: Table, keys: Iterable[tuple[str, str]]) -> None:
+        delete(self, list(keys)[:2])
+        raise TimeoutError("broken off")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Table, "delete", once_more)
+        patch.setattr(Table, "delete_many", two)
         with pytest.raises(TimeoutError):
             wipe_accounts.handler({}, context)
     assert len(everything_of(aws, ann.id)) == before - 2

@@ -12,7 +12,7 @@ from cryptopulse.aws.quotes import QuotesReader
 from cryptopulse.domain.portfolios import Currency, Draft, Portfolio
 from cryptopulse.domain.times import rfc3339
 from cryptopulse.domain.transactions import Mark, Transaction
-from cryptopulse.errors import ConflictError, InvalidError, NotFoundError
+from cryptopulse.errors import ConflictError, InvalidError, NotFoundError, RacedError
 
 FEW: Final = 3
 """Portfolios that are read one by one; more are read with all others of their user."""
@@ -42,10 +42,6 @@ class Entered(NamedTuple):
     side: Side
     seen: Transaction
     seen_from: Portfolio
-
-
-class _RacedError(ConflictError):
-    """A transaction is not any more as it was read."""
 
 
 class Entries:
@@ -150,7 +146,7 @@ class Entries:
             home = None if found.home is None else found.home.id
             try:
                 self._portfolios.edit(user, edits(home, [(found.side, after)]), now, check=partial(_same, found.side))
-            except (_RacedError, NotFoundError):  # another request was faster; what is gone will not be found again
+            except (RacedError, NotFoundError):  # another request was faster; what is gone will not be found again
                 continue
             return found, after
         raise ConflictError("The transaction was changed by another request at the same moment; try again.")
@@ -257,7 +253,7 @@ def _same(side: Side, removed: Mapping[str, Transaction]) -> None:
     """Refuses to replace what is not as it was read: each change of a transfer changes both ends."""
     other = None if side.other is None else side.other[1]
     if removed[side.own.id] not in (side.own, other):
-        raise _RacedError("The transaction was changed by another request.")
+        raise RacedError("The transaction was changed by another request.")
 
 
 def _ends(home: str | None, side: Side | None) -> Iterator[tuple[str, Transaction]]:

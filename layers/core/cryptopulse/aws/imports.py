@@ -10,15 +10,18 @@ from cryptopulse.aws.entries import Entries, Side, edits
 from cryptopulse.aws.import_jobs import ImportJobs, OvertakenError
 from cryptopulse.aws.kept import KeptError
 from cryptopulse.aws.portfolios import Portfolios
+from cryptopulse.domain.bookkeeping import worth
 from cryptopulse.domain.import_jobs import WHOLE, ImportJob, Numbered, shortages
 from cryptopulse.domain.imports import LineError, parse
 from cryptopulse.domain.ledgers import Reader, Short, revise
-from cryptopulse.domain.portfolios import Portfolio
+from cryptopulse.domain.portfolios import Currency, Portfolio
 from cryptopulse.domain.times import rfc3339
+from cryptopulse.domain.transactions import Transaction
 from cryptopulse.errors import ConflictError, InvalidError, NotFoundError, RacedError, UnauthenticatedError
 
 BATCH: Final = 1_000
 """Transactions that are priced in one step."""
+_UNVALUED: Final = "Neither the line nor the market knows a price at that time: its cost counts as 0"
 _GIVEN_UP: Final = (
     "It was broken off by a fault on our side. Send the file again: what is in already is not added twice."
 )
@@ -153,13 +156,16 @@ class Imports:
                 drafts.append(each)
         pairs = [(each.id, each.draft) for each in drafts]
         made = self._entries.attempt(user, portfolio, pairs, self._now(), job.created_at)
-        sides = []
+        sides, unvalued = [], []
         for each, side in zip(drafts, made, strict=True):
             if isinstance(side, InvalidError):
                 errors.append(LineError(each.line, side.field, side.message))
             else:
                 sides.append(side)
+                if _is_unvalued(side.own, portfolio.base_currency):
+                    unvalued.append(LineError(each.line, "price", _UNVALUED))
         job.refuse(errors)
+        job.warn(unvalued)
         return [] if job.is_refused else sides
 
     def _enter(self, user: str, job: ImportJob, sides: Sequence[Side], lines: Mapping[str, int]) -> None:
@@ -211,3 +217,8 @@ def _warning(short: Short, lines: Mapping[str, int]) -> LineError:
     return LineError(
         WHOLE, "quantity", f"The {short.transaction.type} of {rfc3339(short.transaction.time)} gives {message}"
     )
+
+
+def _is_unvalued(transaction: Transaction, base: Currency) -> bool:
+    """Whether it adds a lot whose cost nobody knows."""
+    return transaction.type in ("deposit", "reward", "airdrop") and worth(transaction, transaction.asset, base) is None
