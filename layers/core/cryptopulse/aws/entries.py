@@ -12,7 +12,7 @@ from cryptopulse.aws.quotes import QuotesReader
 from cryptopulse.domain.portfolios import Currency, Draft, Portfolio
 from cryptopulse.domain.times import rfc3339
 from cryptopulse.domain.transactions import Mark, Transaction
-from cryptopulse.errors import ConflictError, InvalidError, NotFoundError, RacedError
+from cryptopulse.errors import ConflictError, InvalidError, NotFoundError, RacedError, StaleError
 
 FEW: Final = 3
 """Portfolios that are read one by one; more are read with all others of their user."""
@@ -146,7 +146,7 @@ class Entries:
             home = None if found.home is None else found.home.id
             try:
                 self._portfolios.edit(user, edits(home, [(found.side, after)]), now, check=partial(_same, found.side))
-            except (RacedError, NotFoundError):  # another request was faster; what is gone will not be found again
+            except (StaleError, RacedError, NotFoundError):  # another request was faster; what is gone will not be found again
                 continue
             return found, after
         raise ConflictError("The transaction was changed by another request at the same moment; try again.")
@@ -253,7 +253,7 @@ def _same(side: Side, removed: Mapping[str, Transaction]) -> None:
     """Refuses to replace what is not as it was read: each change of a transfer changes both ends."""
     other = None if side.other is None else side.other[1]
     if removed[side.own.id] not in (side.own, other):
-        raise RacedError("The transaction was changed by another request.")
+        raise StaleError("The transaction was changed by another request.")
 
 
 def _ends(home: str | None, side: Side | None) -> Iterator[tuple[str, Transaction]]:
