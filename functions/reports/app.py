@@ -38,23 +38,28 @@ CSV: Final = "text/csv"
 api = Api(lambda event: callers.authenticate(event, live=False))
 
 
-class GainsQuery(Paged, kw_only=True):
+class HoldingsQuery(Paged, kw_only=True):
+    """Which lots were taken."""
+
+    method: Annotated[Method, Meta(description="Without it the portfolio's")] | UnsetType = UNSET
+
+
+class GainsQuery(HoldingsQuery, kw_only=True):
     """Which year, and which lots are taken."""
 
     year: Annotated[int, Meta(ge=FIRST_YEAR, le=2999, description="UTC; without it this year")] | UnsetType = UNSET
-    method: Annotated[Method, Meta(description="Without it the portfolio's")] | UnsetType = UNSET
 
 
 @api.get("/portfolios/<portfolio_id>/holdings", tags=["Portfolios"])
 def read_holdings(
-    portfolio_id: str, query: Annotated[Paged, parameters(Paged)], caller: Who, now: Now
+    portfolio_id: str, query: Annotated[HoldingsQuery, parameters(HoldingsQuery)], caller: Who, now: Now
 ) -> Answer[Holdings]:
     """What a portfolio holds now, what it cost and what it is worth.
 
     The most valuable first; `totals`, `unpriced` and `missing` are of all, not of a page.
     """
     reader = wiring.portfolios().read(caller.user, portfolio_id)
-    base, book = reader.portfolio.base_currency, reader.book()
+    base, book = reader.portfolio.base_currency, reader.book(None if query.method is UNSET else query.method)
     holdings = Holdings.of(book, wiring.quotes().now(book.holdings, base, now), base)
     page = paged(holdings.items, f"/portfolios/{portfolio_id}/holdings", query)
     return Answer(replace(holdings, items=page.items, next_cursor=page.next_cursor))

@@ -157,6 +157,18 @@ def test_holdings(owned: Owned) -> None:
     }
 
 
+def test_holdings_under_another_method(owned: Owned) -> None:
+    owned.enter("buy", "BTC", "1", "2026-03-05T12:00:00Z", price="200")
+    owned.enter("sell", "BTC", "1", "2026-03-06T12:00:00Z", price="150")
+    costs = {
+        method: owned.read("holdings", method=method).body["totals"]["cost_basis"]
+        for method in ("fifo", "lifo", "hifo", "acb")
+    }
+    assert costs == {"fifo": "925.5", "lifo": "829.6", "hifo": "829.6", "acb": "911.8"}
+    assert owned.read("holdings").body["totals"]["cost_basis"] == "925.5"
+    assert owned.read("holdings", method="average").status == 422
+
+
 def test_holdings_come_in_pages_with_the_totals_of_all(owned: Owned) -> None:
     first = owned.read("holdings", limit="2").body
     assert [row["asset"] for row in first["items"]] == ["BTC", "ETH"]

@@ -146,7 +146,7 @@ class Entries:
             home = None if found.home is None else found.home.id
             try:
                 self._portfolios.edit(user, edits(home, [(found.side, after)]), now, check=partial(_same, found.side))
-            except (StaleError, RacedError, NotFoundError):  # another request was faster; what is gone will not be found again
+            except (StaleError, RacedError, NotFoundError):  # others were faster; what is gone will not be found again
                 continue
             return found, after
         raise ConflictError("The transaction was changed by another request at the same moment; try again.")
