@@ -18,8 +18,8 @@ from cryptopulse.aws.client import Client
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.import_jobs import ImportJobs, OvertakenError
 from cryptopulse.domain.imports import LineError
-from cryptopulse.domain.ledgers import Edit
 from cryptopulse.domain.portfolios import Asset, Currency, Draft, Portfolio, Quantity
+from cryptopulse.domain.revisions import Edit
 from cryptopulse.domain.times import Time
 from cryptopulse.domain.transactions import Mark, Transaction
 from cryptopulse.errors import NotFoundError, ThrottledError

@@ -7,8 +7,8 @@ import pytest
 
 from cryptopulse.domain.import_jobs import ImportJob, ImportView, shortages
 from cryptopulse.domain.imports import LineError, parse
-from cryptopulse.domain.ledgers import Short
 from cryptopulse.domain.portfolios import Asset, Draft, Kind, Quantity
+from cryptopulse.domain.revisions import Short
 from cryptopulse.domain.times import Time
 from cryptopulse.domain.transactions import Transaction, time_of
 

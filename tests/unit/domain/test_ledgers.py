@@ -17,23 +17,18 @@ from cryptopulse.domain.candles import DAY
 from cryptopulse.domain.ledgers import (
     LIMITS,
     Block,
-    Change,
-    Edit,
     Head,
     Limits,
     Reader,
     Ref,
-    Revised,
-    Short,
     decode_block,
     decode_head,
     encode_block,
     encode_head,
-    rebook,
-    revise,
 )
 from cryptopulse.domain.lots import EXACT, Book, Method, Part, rounded
 from cryptopulse.domain.portfolios import Currency, Portfolio
+from cryptopulse.domain.revisions import Change, Edit, Revised, Short, rebook, revise
 from cryptopulse.domain.times import month_of
 from cryptopulse.domain.transactions import Mark, Transaction, new_id, time_of
 from cryptopulse.errors import ConflictError, InvalidError, NotFoundError, RacedError, ShortError

@@ -13,8 +13,9 @@ from cryptopulse.aws.portfolios import Portfolios
 from cryptopulse.domain.bookkeeping import worth
 from cryptopulse.domain.import_jobs import WHOLE, ImportJob, Numbered, shortages
 from cryptopulse.domain.imports import LineError, parse
-from cryptopulse.domain.ledgers import Reader, Short, revise
+from cryptopulse.domain.ledgers import Reader
 from cryptopulse.domain.portfolios import Currency, Portfolio
+from cryptopulse.domain.revisions import Short, revise
 from cryptopulse.domain.times import rfc3339
 from cryptopulse.domain.transactions import Transaction
 from cryptopulse.errors import ConflictError, InvalidError, NotFoundError, RacedError, UnauthenticatedError

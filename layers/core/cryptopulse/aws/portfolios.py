@@ -25,21 +25,9 @@ import msgspec
 
 from cryptopulse.aws.dynamodb import Check, Item, Removal, Table, Write
 from cryptopulse.aws.kept import Kept, KeptError
-from cryptopulse.domain.ledgers import (
-    LIMITS,
-    PIECE,
-    Change,
-    Edit,
-    Head,
-    Limits,
-    Reader,
-    Ref,
-    Short,
-    encode_head,
-    rebook,
-    revise,
-)
+from cryptopulse.domain.ledgers import LIMITS, PIECE, Head, Limits, Reader, Ref, encode_head
 from cryptopulse.domain.portfolios import Portfolio
+from cryptopulse.domain.revisions import Change, Edit, Short, rebook, revise
 from cryptopulse.domain.tokens import is_id
 from cryptopulse.domain.transactions import Transaction
 from cryptopulse.errors import ConditionError, ConflictError, NotFoundError, RacedError, UnauthenticatedError

@@ -9,9 +9,9 @@ from msgspec import Meta, Struct
 
 from cryptopulse.domain.bookkeeping import moves
 from cryptopulse.domain.imports import KEPT, LineError, Parsed
-from cryptopulse.domain.ledgers import Short
 from cryptopulse.domain.lots import EXACT, ZERO
 from cryptopulse.domain.portfolios import Draft
+from cryptopulse.domain.revisions import Short
 from cryptopulse.domain.times import Moment, rfc3339
 from cryptopulse.domain.transactions import Transaction, new_id
 
