@@ -260,7 +260,7 @@ def test_files_are_taken_as_people_have_them(ann: Person, post: Send, content: s
     assert (tx.quantity, tx.price, tx.note) == (Decimal("0.5"), Decimal("1234.5"), "Müller")
 
 
-BOMB = gzip.compress(bytes(200_000_000), 1)
+BOMB = gzip.compress(bytes(200_000_000), 1, mtime=0)
 LINE = "2025-01-02,deposit,BTC,1\n"
 MANY = "The file must not have more than 50,000 lines."
 
@@ -274,15 +274,15 @@ MANY = "The file must not have more than 50,000 lines."
         ("time,type,asset\n2025-01-02,deposit,BTC\n", CSV, (422, "quantity")),
         (HEADER + ",extra\n", CSV, (422, "extra")),
         (HEADER + '\n2025-01-02,deposit,BTC,"1', CSV, (422, "file")),
-        (gzip.compress(deposits(1).encode()), CSV, (422, "file")),
+        (gzip.compress(deposits(1).encode(), mtime=0), CSV, (422, "file")),
         (deposits(1).encode(), GZIP, (422, "file")),
-        (gzip.compress(deposits(1).encode())[:-9], GZIP, (422, "file")),
-        (gzip.compress(deposits(1).encode())[:-8] + bytes(8), GZIP, (422, "file")),
-        (gzip.compress(b""), GZIP, (422, "file")),
+        (gzip.compress(deposits(1).encode(), mtime=0)[:-9], GZIP, (422, "file")),
+        (gzip.compress(deposits(1).encode(), mtime=0)[:-8] + bytes(8), GZIP, (422, "file")),
+        (gzip.compress(b"", mtime=0), GZIP, (422, "file")),
         ("x" * (bodies.LARGEST + 1), CSV, (413, f"The body must not be longer than {bodies.LARGEST} bytes.")),
         (BOMB, GZIP, (413, "The file must not be longer than 10485760 bytes unpacked.")),
-        (gzip.compress(f"{HEADER}\n\n{LINE * 50_001}".encode()), GZIP, (413, MANY)),
-        (gzip.compress(f"{HEADER}\n{LINE * 50_000}\nx".encode()), GZIP, (413, MANY)),
+        (gzip.compress(f"{HEADER}\n\n{LINE * 50_001}".encode(), mtime=0), GZIP, (413, MANY)),
+        (gzip.compress(f"{HEADER}\n{LINE * 50_000}\nx".encode(), mtime=0), GZIP, (413, MANY)),
         (deposits(1), "application/json", (415, "The body must be text/csv or application/gzip.")),
         (deposits(1), "text/plain", (415, "The body must be text/csv or application/gzip.")),
     ],
@@ -595,7 +595,7 @@ def left(person: Person, portfolio: str = HOME) -> list[str]:
 
 
 def test_a_long_file_is_left_for_later(ann: Person, send: Send, post: Send, work: Callable[..., None]) -> None:
-    reply = post(gzip.compress(deposits(2_345).encode()), GZIP)
+    reply = post(gzip.compress(deposits(2_345).encode(), mtime=0), GZIP)
     queued(reply, 2_345)
     path = f"/portfolios/{HOME}/imports/{reply.body['id']}"
     assert send("GET", path).body == reply.body
