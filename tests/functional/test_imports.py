@@ -260,6 +260,13 @@ def test_files_are_taken_as_people_have_them(ann: Person, post: Send, content: s
     assert (tx.quantity, tx.price, tx.note) == (Decimal("0.5"), Decimal("1234.5"), "Müller")
 
 
+def test_text_that_lost_characters_on_its_way_is_refused(ann: Person, post: Send) -> None:
+    assert problem(post(PLAIN.replace("ü", "\ufffd"))) == (
+        400, "The text is not in UTF-8: pack it by gzip, then any encoding will do.",
+    )  # fmt: skip
+    assert held(ann) == []
+
+
 BOMB = gzip.compress(bytes(200_000_000), 1, mtime=0)
 LINE = "2025-01-02,deposit,BTC,1\n"
 MANY = "The file must not have more than 50,000 lines."
