@@ -40,7 +40,7 @@ HOURS_FROM = START + 366 * DAY
 ASSETS = [f"COIN{number:02}" for number in range(50)]
 COUNTS = 10_000, 20_000, 40_000
 TURNS = 3
-ENOUGH, LINEAR, TWICE = 2, 1.25, 2
+ENOUGH, LINEAR, TWICE = 5, 1.15, 2
 
 KINDS: tuple[Kind, ...] = ("buy", "sell", "trade", "reward")
 

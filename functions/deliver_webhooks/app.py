@@ -36,7 +36,7 @@ def _attempt(record: dict[str, Any]) -> Outcome:
     errand = msgspec.json.decode(record["body"], type=Errand)
     try:
         return _run(errand)
-    except Exception:
+    except Exception:  # whatever it was: it is told, and raised again
         if int(record["attributes"]["ApproximateReceiveCount"]) >= RECEIVED:
             found = wiring.alerts().delivering(errand.user, errand.key)
             if found is not None:

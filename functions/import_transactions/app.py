@@ -31,7 +31,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
             continue
         except OvertakenError:
             raise
-        except Exception:
+        except Exception:  # whatever it was: it is told, and raised again
             if int(record["attributes"]["ApproximateReceiveCount"]) >= TRIES:
                 wiring.imports().give_up(task.user, task.portfolio, task.job)
             raise

@@ -51,10 +51,11 @@ class Town:
         self._context = context
         stage.evaluate(stage.price(101))
 
-    def deliver(self, *errands: dict[str, Any]) -> None:
-        """Hands messages to the function."""
+    def deliver(self, *errands: dict[str, Any], received: int = 1) -> None:
+        """Hands messages to the function, for the first time or again."""
         event = read_event("deliver_webhooks")
         (sample,) = event["Records"]
+        sample["attributes"]["ApproximateReceiveCount"] = str(received)
         event["Records"] = [{**sample, "body": json.dumps(errand)} for errand in errands]
         app.handler(event, self._context)
 
@@ -133,6 +134,15 @@ def test_there_are_five_tries_over_an_hour(town: Town) -> None:
     assert waits == [(0, 1), (60, 2), (240, 3), (600, 4), (900, 4), (600, 5)]
     assert town.webhook == "failed"
     assert town.stage.now - NOON - 1_000 == 40 * MINUTES
+
+
+def test_what_fails_on_our_side_each_time_is_told_to_have_failed(town: Town) -> None:
+    (errand, _) = town.sent.pop(0)
+    for received in range(1, 6):
+        assert town.webhook == "pending"
+        with pytest.raises(IndexError):  # the receiver has no answer left
+            town.deliver(errand, received=received)
+    assert town.webhook == "failed"
 
 
 def test_a_message_that_comes_twice_is_tried_once(town: Town) -> None:

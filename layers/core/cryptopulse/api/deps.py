@@ -194,7 +194,7 @@ def body(kind: type[Struct], *, optional: bool = False, many: int = 0, largest: 
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise MalformedError(_MALFORMED) from error
 
-    either = kind | Annotated[list[kind], Meta(min_length=1, max_length=many)] if many else kind  # type: ignore[valid-type]
+    either = kind | Annotated[list[kind], Meta(min_length=1, max_length=many)] if many else kind  # type: ignore[valid-type]  # made at run time
     return Read(read, "body", either, is_optional=optional)
 
 
