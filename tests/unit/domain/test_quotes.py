@@ -186,6 +186,13 @@ def test_only_the_rows_asked_for_are_taken() -> None:
     assert known.last(DAY_0 + DAY) == worth(4, DAY_0 + 6 * HOUR)
 
 
+def test_rows_may_come_in_any_order() -> None:
+    history = History(10 * DAY, 10 * DAY)
+    for start, close in ((2, 30), (0, 10), (1, 20)):
+        history.add(DAY, Closes(0, [start * DAY], [close]))
+    assert [history.last(day * DAY) for day in (1, 2, 3)] == [Quote(Decimal(day * 10), day * DAY) for day in (1, 2, 3)]
+
+
 def test_larger_intervals_close_with_the_last_below_them() -> None:
     known = history(hours={DAY_0 - HOUR: 1, DAY_0 + HOUR: 2, DAY_0 + 2 * HOUR: 3, DAY_0 + 30 * HOUR: 4})
     known.fold(HOUR, DAY, DAY_0)

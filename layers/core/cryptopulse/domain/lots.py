@@ -80,13 +80,15 @@ class Holding(NamedTuple):
 
 
 class Lot(msgspec.Struct, order=True, gc=False):
-    """An acquisition as it was made, and the quantity that is left of it. Under `acb` the pool knows the cost."""
+    """An acquisition as it was made, and what is left of it. Under `acb` the pool knows the cost."""
 
     quantity: Decimal
     cost: Decimal
     acquired_at: int
     transaction: str
     left: Decimal
+    taken_cost: Decimal = ZERO
+    """What of it was taken had cost; under `acb` it does not matter."""
 
 
 class LotsByTime:
@@ -102,10 +104,11 @@ class LotsByTime:
         return iter(self._lots)
 
     def add(self, lot: Lot) -> None:
-        if self._lots and self._order(lot) < self._order(self._lots[-1]):
-            insort(self._lots, lot, key=self._order)
+        lots = self._lots
+        if lots and lot.acquired_at <= lots[-1].acquired_at and self._order(lot) < self._order(lots[-1]):
+            insort(lots, lot, key=self._order)
         else:
-            self._lots.append(lot)
+            lots.append(lot)
 
     def first(self) -> Lot | None:
         if not self._lots:
@@ -293,27 +296,18 @@ class Book:
             ValueError: The time is before that of an earlier event.
         """
         proceeds = rounded(proceeds)
-        matches = []
+        matches: list[Match] = []
         matched = shared = ZERO
         for part in self.remove(asset, quantity, time, transaction):
-            matched = _add(matched, part.quantity)
+            cost, acquired_at = part.cost, part.acquired_at
+            matched = _add(matched, part.quantity) if matches else part.quantity
             total = _share(proceeds, matched, quantity)
-            own, shared = _subtract(total, shared), total
-            gain = _subtract(own, part.cost)
-            held: Term = "short" if part.acquired_at is None else term(part.acquired_at, time)
+            own, shared = _subtract(total, shared) if matches else total, total
+            gain = _subtract(own, cost)
+            held: Term = "short" if acquired_at is None else term(acquired_at, time)
             self.realised[held] = _add(self.realised[held], gain)
-            match = Match(
-                asset=asset,
-                quantity=part.quantity,
-                acquired_at=part.acquired_at,
-                disposed_at=time,
-                proceeds=own,
-                cost_basis=part.cost,
-                gain=gain,
-                term=held,
-                acquisition=part.transaction,
-                disposal=transaction,
-            )
+            acquisition = part.transaction
+            match = Match(asset, part.quantity, acquired_at, time, own, cost, gain, held, acquisition, transaction)
             matches.append(match)
         return matches
 
@@ -336,17 +330,19 @@ class Book:
         """
         self._advance(quantity, time, transaction)
         position = self._position(asset)
+        lots, pool_quantity, pool_cost = position.lots, position.quantity, position.cost
         parts = []
-        while quantity and (lot := position.lots.first()) is not None:
+        while quantity and (lot := lots.first()) is not None:
             taken = min(lot.left, quantity)
-            cost = self._cost(lot, taken, position.quantity, position.cost)
-            position.quantity = _subtract(position.quantity, taken)
-            position.cost = _subtract(position.cost, cost)
+            cost = self._cost(lot, taken, pool_quantity, pool_cost)
+            pool_quantity, pool_cost = _subtract(pool_quantity, taken), _subtract(pool_cost, cost)
             quantity = _subtract(quantity, taken)
-            lot.left = _subtract(lot.left, taken)
-            if not lot.left:
-                position.lots.drop()
+            if taken == lot.left:
+                lots.drop()
+            else:
+                lot.left, lot.taken_cost = _subtract(lot.left, taken), _add(lot.taken_cost, cost)
             parts.append(Part(taken, cost, lot.acquired_at, lot.transaction))
+        position.quantity, position.cost = pool_quantity, pool_cost
         if quantity:
             parts.append(Part(quantity, ZERO, None, None))
             held = min(position.unknown, quantity)
@@ -358,9 +354,10 @@ class Book:
         """What the next `taken` of a lot cost."""
         if self.method == "acb":
             return _share(pool_cost, taken, pool_quantity)
-        before = _subtract(lot.quantity, lot.left)
-        after = _add(before, taken)
-        return _subtract(_share(lot.cost, after, lot.quantity), _share(lot.cost, before, lot.quantity))
+        total = lot.cost
+        if taken != lot.left:
+            total = _share(total, _subtract(lot.quantity, _subtract(lot.left, taken)), lot.quantity)
+        return _subtract(total, lot.taken_cost) if lot.taken_cost else total
 
     def _advance(self, quantity: Decimal, time: int, transaction: str) -> None:
         if not (quantity.is_finite() and quantity > ZERO):
@@ -486,7 +483,10 @@ def restore(totals: bytes, read: Callable[[str], bytes]) -> Book:
 def _decode_lots(data: bytes) -> Iterator[Lot]:
     columns = _columns_decoder.decode(_unpacked(data))
     for acquired, paid, time, transaction, left in zip(*columns, strict=True):
-        yield Lot(acquired, paid, time, transaction, acquired if left is None else left)
+        lot = Lot(acquired, paid, time, transaction, acquired)
+        if left is not None:
+            lot.left, lot.taken_cost = left, _share(paid, _subtract(acquired, left), acquired)
+        yield lot
 
 
 def _packed(content: object) -> bytes:

@@ -151,15 +151,17 @@ class History:
             }
             self._columns.clear()
         rows, finer = self._rows[step], 10 ** (self.scale - closes.scale)
-        for start in closes.starts if starts is None else starts:
-            if close := closes.at(start):
-                rows[start] = close * finer
+        if starts is None:
+            told: Iterable[tuple[int, int]] = zip(closes.starts, closes.closes, strict=True)
+        else:
+            told = ((start, closes.at(start)) for start in starts)
+        rows.update((start, close * finer) for start, close in told if close)
         self._columns.pop(step, None)
 
     def fold(self, step: int, interval: int, since: int) -> None:
         """Adds closes of a larger interval, from `since` on, where all those of the step below have been added."""
         rows, below = self._rows[interval], self._column(step)
-        for start, close in zip(below.starts, below.closes, strict=False):
+        for start, close in zip(below.starts, below.closes, strict=True):
             if start >= since:
                 rows[floor(start, interval)] = close
         self._columns.pop(interval, None)
@@ -182,7 +184,8 @@ class History:
         for step, rows in self._rows.items():
             if rows and not (prices and all(prices)):
                 closes = times.held_by(step, self._column(step))
-                prices = [price or close for price, close in zip(prices, closes, strict=True)] if prices else closes
+                is_any = any(prices)
+                prices = [price or close for price, close in zip(prices, closes, strict=True)] if is_any else closes
         return prices or [0] * len(times.all)
 
     def last(self, before: int) -> Quote | None:
@@ -212,11 +215,13 @@ class History:
         return Last(self._rows[step][start], self.scale, min(start + step, self._until))
 
     def _column(self, step: int) -> Closes:
-        """The rows in order, and at last a 0 for those that are not there."""
+        """The rows in order."""
         if step not in self._columns:
             rows = self._rows[step]
             starts = sorted(rows)
-            self._columns[step] = Closes(self.scale, _packed(starts), _packed([*map(rows.__getitem__, starts), 0]))
+            if starts != [*rows]:
+                rows = self._rows[step] = {start: rows[start] for start in starts}
+            self._columns[step] = Closes(self.scale, _packed(starts), tuple(rows.values()))
         return self._columns[step]
 
 
@@ -234,14 +239,15 @@ class Times:
         self._found: dict[int, tuple[Sequence[int], Callable[[Sequence[int]], tuple[int, ...]]]] = {}
 
     def held_by(self, step: int, rows: Closes) -> Sequence[int]:
-        """The closes of the rows of this step that hold the times; the last of all, a 0, where none does."""
-        if step not in self._found or self._found[step][0] != rows.starts:
-            first = bisect_left(rows.starts, floor(self.all[0], step))
-            last = bisect_right(rows.starts, self.all[-1])
-            places = {start: place for place, start in enumerate(rows.starts[first:last], first)}
+        """The closes of the rows of this step that hold the times; 0 where none does."""
+        first = bisect_left(rows.starts, floor(self.all[0], step))
+        last = bisect_right(rows.starts, self.all[-1])
+        starts = rows.starts[first:last]
+        if step not in self._found or self._found[step][0] != starts:
+            places = {start: place for place, start in enumerate(starts)}
             held = [places.get(time - time % step, -1) for time in self.all]
-            self._found[step] = rows.starts, itemgetter(-1, -1, *held)
-        return self._found[step][1](rows.closes)[2:]
+            self._found[step] = starts, itemgetter(-1, -1, *held)
+        return self._found[step][1]((*rows.closes[first:last], 0))[2:]
 
 
 def _quote(price: int, scale: int, time: int) -> Quote:

@@ -4,7 +4,6 @@ Time-weighted, money-weighted, and what is made of daily returns. The formulas, 
 each convention, are in docs/returns.md. What cannot be computed is None, never a guess.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
 from itertools import accumulate, chain, pairwise
@@ -79,13 +78,25 @@ class Period(msgspec.Struct, frozen=True):
         if len(self.closes) != len(self.days):
             raise ValueError(f"{len(self.days)} days need as many closes, not {len(self.closes)}")
         times = [self.start, *(flow.time for flow in self.flows), self.end - 1]
-        if any(later < earlier for earlier, later in pairwise(times)):
+        if times != sorted(times):
             raise ValueError("flows are in order and inside the period")
 
     @property
     def days(self) -> range:
         """00:00 UTC of each day (Unix ms)."""
         return range(floor(self.start, DAY), self.end, DAY)
+
+    @property
+    def by_day(self) -> Iterator[tuple[int, Decimal, list[Flow]]]:
+        """Each day, its close and its flows."""
+        flows = iter([*self.flows, Flow(self.end, ZERO, ZERO, ZERO)])
+        flow = next(flows)
+        for day, close in zip(self.days, self.closes, strict=True):
+            end, own = min(day + DAY, self.end), []
+            while flow.time < end:
+                own.append(flow)
+                flow = next(flows)
+            yield day, close, own
 
 
 class Day(NamedTuple):
@@ -153,7 +164,7 @@ def performance(period: Period, benchmark: Sequence[Decimal | None] = (), *, ann
     days = ZERO if first is None else Decimal(period.end - max(period.start, period.days[first])) / DAY
     returns = _returns(growth)
     with localcontext(EXACT):
-        contributed = sum((flow.amount for flow in period.flows), ZERO)
+        contributed = sum([flow.amount for flow in period.flows], ZERO)
         gain = period.closes[-1] - period.opening - contributed
     return Performance(
         start=period.start,
@@ -175,13 +186,10 @@ def performance(period: Period, benchmark: Sequence[Decimal | None] = (), *, ann
 
 def history(period: Period) -> list[Day]:
     """Value and net contributions, day by day."""
-    flows = iter([*period.flows, Flow(period.end, ZERO, ZERO, ZERO)])
-    flow, contributed, days = next(flows), ZERO, []
+    contributed, days = ZERO, []
     with localcontext(EXACT):
-        for day, close in zip(period.days, period.closes, strict=True):
-            while flow.time < min(day + DAY, period.end):
-                contributed += flow.amount
-                flow = next(flows)
+        for day, close, flows in period.by_day:
+            contributed = sum([flow.amount for flow in flows], contributed)
             days.append(Day(day, close, contributed))
     return days
 
@@ -196,32 +204,31 @@ def daily_growth(period: Period) -> list[Decimal | None]:
     after it: (after + withdrawn) / (before + contributed). A link whose divisor is 0 is left out: nothing was at work.
     A negative value has no return: then no day has one.
     """
-    around = chain.from_iterable((flow.before, flow.after) for flow in period.flows)
+    around = chain([flow.before for flow in period.flows], [flow.after for flow in period.flows])
     if min(chain([period.opening], around, period.closes)) < 0:
         return [None] * len(period.closes)
-    flows: defaultdict[int, list[Flow]] = defaultdict(list)
-    for flow in period.flows:
-        flows[floor(flow.time, DAY)].append(flow)
-    growth: list[Decimal | None] = []
+    growth = []
     value = period.opening
     with localcontext(EXACT):
-        for day, close in zip(period.days, period.closes, strict=True):
-            links = [later / earlier for earlier, later in _links(value, flows[day], close) if earlier]
-            growth.append(prod(links, start=ONE) if links else None)
+        for _, close, flows in period.by_day:
+            growth.append(_linked(value, flows, close))
             value = close
     return growth
 
 
-def _links(value: Decimal, flows: Iterable[Flow], close: Decimal) -> Iterator[tuple[Decimal, Decimal]]:
-    """A day's valuations in pairs, from the earlier to the later."""
-    for flow in flows:
-        yield value, flow.before
-        if flow.amount.is_signed():
-            yield flow.before, flow.after - flow.amount
-        else:
-            yield flow.before + flow.amount, flow.after
-        value = flow.after
-    yield value, close
+def _linked(value: Decimal, flows: Iterable[Flow], close: Decimal) -> Decimal | None:
+    """The growth of a day, from the value before it."""
+    links = []
+    for _, before, amount, after in flows:
+        paid, got = (before, after - amount) if amount.is_signed() else (before + amount, after)
+        if value:
+            links.append(before / value)
+        if paid:
+            links.append(got / paid)
+        value = after
+    if value:
+        links.append(close / value)
+    return prod(links, start=ONE) if links else None
 
 
 def twr(growth: Iterable[Decimal | None]) -> Decimal | None:
@@ -402,19 +409,19 @@ class _Solution(NamedTuple):
 
 
 def _solve(flows: Iterable[tuple[int, Decimal]], bounds: tuple[float, float]) -> _Solution | None:
-    net: defaultdict[int, Decimal] = defaultdict(Decimal)
+    net: dict[int, Decimal] = {}
     with localcontext(EXACT):
         for time, amount in flows:
-            net[time] += amount
-    moments = sorted((time, float(amount)) for time, amount in net.items() if amount)
+            net[time] = net[time] + amount if time in net else amount
+    moments = sorted([time for time, amount in net.items() if amount])
     if len(moments) < 2:
         return None
-    start, span = moments[0][0], moments[-1][0] - moments[0][0]
+    start, span = moments[0], moments[-1] - moments[0]
     years = span / YEAR
-    times = [(time - start) / span for time, _ in moments]
+    times = [(moment - start) / span for moment in moments]
     low, high = (log(bound) * max(years, 1) for bound in bounds)
     # Of one sign at both bounds, the sum has between them no root or an even number.
-    amounts = [amount for _, amount in moments]
+    amounts = [float(net[moment]) for moment in moments]
     ends = [sumprod(amounts, _discounts(times, rate)) for rate in (low, high)]
     if ends[0] * ends[1] >= 0:
         return None
@@ -431,7 +438,7 @@ def _rate(growth: float) -> Decimal | None:
 def _discounts(times: Sequence[float], rate: float) -> list[float]:
     """e^(−rate · time), all by one factor where they would be above 1."""
     shift = min(rate, 0.0)
-    return [exp(shift - rate * time) for time in times]
+    return list(map(exp, [shift - rate * time for time in times]))
 
 
 def _root(times: Sequence[float], amounts: Sequence[float], low: float, high: float) -> float:
@@ -518,7 +525,9 @@ def _stays_positive(balances: Sequence[float], starts: Sequence[float], widths: 
 
 def _parts(amounts: Sequence[float]) -> tuple[list[float], list[float]]:
     """The positive ones and the negative ones without their sign, 0 in the place of the others."""
-    return [max(amount, 0.0) for amount in amounts], [max(-amount, 0.0) for amount in amounts]
+    ins = [amount if amount > 0 else 0.0 for amount in amounts]
+    outs = [-amount if amount < 0 else 0.0 for amount in amounts]
+    return ins, outs
 
 
 def _logarithm(ins: float, outs: float) -> float:

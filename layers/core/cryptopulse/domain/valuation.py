@@ -12,22 +12,22 @@ from typing import Final, NamedTuple, Self, cast
 
 from msgspec import Struct
 
-from cryptopulse.domain.bookkeeping import Money, money, moves, worth
+from cryptopulse.domain.bookkeeping import ONE, Money, money, moves, worth
 from cryptopulse.domain.candles import DAY, floor
 from cryptopulse.domain.lots import EXACT, UNIT, ZERO, rounded
 from cryptopulse.domain.portfolios import Currency, Kind
 from cryptopulse.domain.quotes import Quote, Quotes
 from cryptopulse.domain.returns import Flow, Period
-from cryptopulse.domain.transactions import Transaction
+from cryptopulse.domain.transactions import Mark, Transaction
 
 type Change = tuple[str, Decimal]
 """An asset, and by how much its quantity changes."""
 
-STRETCH: Final = 128 * DAY
+STRETCH: Final = 64 * DAY
 """Prices around flows are looked up for so many ms at once."""
 _AT_MARKET: Final[frozenset[Kind]] = frozenset(("deposit", "withdrawal", "transfer"))
 _NONE: Final = Quote(ZERO, 0)
-_add, _subtract, _multiply, _scaleb = EXACT.add, EXACT.subtract, EXACT.multiply, EXACT.scaleb
+_add, _subtract, _multiply = EXACT.add, EXACT.subtract, EXACT.multiply
 _divide: Final = Context(prec=EXACT.prec, traps=[DivisionByZero, InvalidOperation]).divide
 
 
@@ -48,21 +48,10 @@ class Inventory(Struct):
             inventory.learn(tx, base)
         return inventory
 
-    def take(self, tx: Transaction) -> list[Change]:
-        """Makes a transaction's changes of quantities, and tells them: what is not there cannot be given."""
-        return self.change(moves(tx))
-
-    def change(self, changes: Iterable[Change]) -> list[Change]:
-        """Makes changes of quantities, as far as there is enough, and tells what was made of them."""
-        made = []
-        for asset, change in changes:
-            held = self.quantities.get(asset, ZERO)
-            left = _add(held, change)
-            if left.is_signed():
-                left, change = ZERO, held.copy_negate()
-            self.quantities[asset] = left
-            made.append((asset, change))
-        return made
+    def take(self, tx: Transaction) -> None:
+        """Makes a transaction's changes of quantities: what is not there cannot be given."""
+        for asset, change in moves(tx):
+            self.quantities[asset] = max(_add(self.quantities.get(asset, ZERO), change), ZERO)
 
     def learn(self, tx: Transaction, base: Currency) -> None:
         """Notes what a transaction tells of its asset's price; in a trade one side tells that of the other."""
@@ -140,17 +129,17 @@ def valuation(
     Raises:
         KeyError: A transaction lacks the rate of a currency that it needs.
     """
-    walk = _Walk(inventory, quotes, base, end)
-    opening = walk.values(start)
-    days: list[DayValue] = []
-    for _, stretch in groupby(_by_day(transactions, start, end), lambda each: each[0] // STRETCH):
-        days += walk.over(list(stretch))
-    closing = walk.values(end)
-    shares = {
-        asset: Share(opening.get(asset, ZERO), walk.inflows.get(asset, ZERO), closing.get(asset, ZERO))
-        for asset in sorted({*opening, *walk.inflows, *closing})
-    }
     with localcontext(EXACT):
+        walk = _Walk(inventory, quotes, base, end)
+        opening = walk.values(start)
+        days: list[DayValue] = []
+        for _, stretch in groupby(_by_day(transactions, start, end), lambda each: each[0] // STRETCH):
+            days += walk.over(list(stretch))
+        closing = walk.values(end)
+        shares = {
+            asset: Share(opening.get(asset, ZERO), walk.inflows.get(asset, ZERO), closing.get(asset, ZERO))
+            for asset in sorted({*opening, *walk.inflows, *closing})
+        }
         return Valuation(start, end, sum(opening.values(), ZERO), days, shares, walk.unpriced)
 
 
@@ -178,7 +167,7 @@ class _Step(Struct, frozen=True, gc=False):
 
 
 class _Walk:
-    """Goes through a portfolio's days."""
+    """Goes through a portfolio's days, in the context of exact sums and products."""
 
     def __init__(self, inventory: Inventory, quotes: Quotes, base: Currency, end: int) -> None:
         self._inventory = inventory
@@ -197,7 +186,7 @@ class _Walk:
         """What there is now of each asset, at the prices of a moment."""
         held = {asset: quantity for asset, quantity in self._inventory.quantities.items() if quantity}
         self._met |= held.keys()
-        return {asset: rounded(_multiply(quantity, self._close(asset, moment)[0])) for asset, quantity in held.items()}
+        return {asset: rounded(quantity * self._close(asset, moment)[0]) for asset, quantity in held.items()}
 
     def over(self, days: Sequence[tuple[int, list[Transaction]]]) -> list[DayValue]:
         """The next days."""
@@ -221,6 +210,7 @@ class _Walk:
                     basket.change(step.changes)
                     self._attribute(step, ZERO)
             valued.append(self._day(day, flows, basket, next(closes)))
+        self._inventory.quantities |= basket.quantities
         return valued
 
     def _plan(self, tx: Transaction) -> _Step:
@@ -230,17 +220,19 @@ class _Walk:
         return _Step(tx, moves(tx), worths, is_flow=bool(leg or worths.contribution), leg=leg)
 
     def _flow(self, step: _Step, basket: "_Basket", row: tuple[int, ...]) -> Flow:
-        tx, leg, amount = step.tx, step.leg, step.money.contribution
-        prices = {asset: mark.price for asset, mark in tx.marks.items() if basket.differs(row, asset, mark.price)}
+        tx, amount = step.tx, step.money.contribution
+        prices = basket.others(row, tx.marks)
         if not all(row):
             unknown = (asset for asset, price in zip(basket.places, row, strict=True) if not price)
             prices = {asset: self._last(asset, tx.time) for asset in unknown} | prices
-        before = basket.value(row, prices)
+        worth = basket.worth(row)
+        before = basket.value(worth, row, prices)
         made = basket.change(step.changes)
-        if leg is not None:
-            price = prices[leg] if leg in prices else basket.price(row, leg)
-            amount = rounded(_add(amount, _multiply(made[0][1], price)))
-        return Flow(tx.time, before, amount, basket.value(row, prices))
+        after = basket.value(worth + sum([change * row[place] for place, change in made]), row, prices)
+        if step.leg is not None:
+            price = prices[step.leg] if step.leg in prices else basket.price(row, step.leg)
+            amount = rounded(amount + basket.quantity(*made[0]) * price)
+        return Flow(tx.time, before, amount, after)
 
     def _day(self, day: int, flows: list[Flow], basket: "_Basket", row: tuple[int, ...]) -> DayValue:
         moment = min(day + DAY, self._end)
@@ -249,8 +241,8 @@ class _Walk:
             for asset, price in zip(basket.places, row, strict=True):
                 if moment % DAY or not price:
                     prices[asset], is_old = self._close(asset, moment)
-                    lacks_price |= is_old and bool(self._inventory.quantities.get(asset))
-        return DayValue(day, basket.value(row, prices), lacks_price, flows)
+                    lacks_price |= is_old and basket.holds(asset)
+        return DayValue(day, basket.value(basket.worth(row), row, prices), lacks_price, flows)
 
     def _close(self, asset: str, moment: int) -> tuple[Decimal, bool]:
         """The last price known at a moment, and whether the market's is of an earlier day."""
@@ -267,64 +259,89 @@ class _Walk:
     def _attribute(self, step: _Step, amount: Decimal) -> None:
         """Notes what came into each asset: a trade is a flow from one to the other, a fee from its coin."""
         tx, inflows = step.tx, self.inflows
-        inflows[tx.asset] = _add(inflows[tx.asset], amount)
+        inflows[tx.asset] += amount
         if (coin := tx.paid_in_coin) is not None:
-            inflows[coin] = _subtract(inflows[coin], step.money.fee)
-            inflows[tx.asset] = _add(inflows[tx.asset], step.money.fee)
+            inflows[coin] -= step.money.fee
+            inflows[tx.asset] += step.money.fee
         if tx.counter_asset is not None:
-            value = step.money.value or rounded(_multiply(tx.quantity, self._last(tx.asset, tx.time)))
-            inflows[tx.asset] = _subtract(inflows[tx.asset], value)
-            inflows[tx.counter_asset] = _add(inflows[tx.counter_asset], value)
+            value = step.money.value or rounded(tx.quantity * self._last(tx.asset, tx.time))
+            inflows[tx.asset] -= value
+            inflows[tx.counter_asset] += value
 
 
 class _Basket:
     """What an inventory holds before some changes, and what comes or goes in them.
 
-    Quantities are kept as integers too, so weighted that they and the integer prices of `Quotes.rows` have products of
-    one unit: what all is worth is one sum of products, and exact.
+    Quantities are integers, so weighted that they and the integer prices of `Quotes.rows` have products of one unit:
+    what all is worth is one sum of products, and exact.
     """
 
     def __init__(self, inventory: Inventory, changes: Iterable[Change], quotes: Quotes) -> None:
-        self._inventory = inventory
-        held = [(asset, quantity) for asset, quantity in inventory.quantities.items() if quantity]
-        moved = [*held, *changes]
-        self.places = {asset: place for place, asset in enumerate(dict.fromkeys(asset for asset, _ in moved))}
-        self._scales = [quotes.scale(asset) for asset in self.places]
-        with localcontext(EXACT):
-            # The exponent of an exact sum is the least of its terms'.
-            finest = cast(int, sum((quantity for _, quantity in moved), ZERO).as_tuple().exponent)
-        self._exponent = finest - max(self._scales, default=0)
-        self._is_finer = self._exponent < UNIT.adjusted()
+        held = {asset: quantity for asset, quantity in inventory.quantities.items() if quantity}
+        moved = [*held.items(), *changes]
+        self.places = {asset: place for place, asset in enumerate(dict.fromkeys([asset for asset, _ in moved]))}
+        scales = [quotes.scale(asset) for asset in self.places]
+        # The exponent of an exact sum is the least of its terms'.
+        finest = cast(int, sum([quantity for _, quantity in moved], ZERO).as_tuple().exponent)
+        exponent = finest - max(scales, default=0)
+        self._is_finer = exponent < UNIT.adjusted()
+        self._unit = ONE.scaleb(exponent)
+        self._prices = [ONE.scaleb(-scale) for scale in scales]
+        """The units of the prices in a row."""
+        self._quantities = [ONE.scaleb(exponent + scale) for scale in scales]
+        """The units of the weights."""
+        self._per_quantity = [ONE.scaleb(-exponent - scale) for scale in scales]
         self._weights = [0] * len(self.places)
-        for asset, _ in held:
-            self._weigh(asset)
+        self.change(held.items())
 
-    def change(self, changes: Iterable[Change]) -> list[Change]:
-        """As `Inventory.change`."""
-        made = self._inventory.change(changes)
-        for asset, _ in made:
-            self._weigh(asset)
+    @property
+    def quantities(self) -> dict[str, Decimal]:
+        """How much there is of each asset."""
+        return {asset: self.quantity(place, self._weights[place]) for asset, place in self.places.items()}
+
+    def holds(self, asset: str) -> bool:
+        """Whether there is any of an asset."""
+        return bool(self._weights[self.places[asset]])
+
+    def quantity(self, place: int, weight: int) -> Decimal:
+        """The quantity that a weight is of the asset at a place."""
+        return (Decimal(weight) * self._quantities[place]).normalize()
+
+    def change(self, changes: Iterable[Change]) -> list[tuple[int, int]]:
+        """Makes changes, as far as there is enough, and tells what was made of them: places, and changes of weights."""
+        made = []
+        for asset, quantity in changes:
+            place = self.places[asset]
+            held, change = self._weights[place], int(quantity * self._per_quantity[place])
+            if change < -held:
+                change = -held
+            self._weights[place] = held + change
+            made.append((place, change))
         return made
 
-    def value(self, row: Sequence[int], prices: Mapping[str, Decimal]) -> Decimal:
-        """What all is worth at the prices of a row, but for the assets that `prices` names."""
-        value = _scaleb(Decimal(sumprod(self._weights, row)), self._exponent)
+    def worth(self, row: Sequence[int]) -> int:
+        """What all is worth at the prices of a row, in the unit of the products."""
+        return cast(int, sumprod(self._weights, row))
+
+    def value(self, worth: int, row: Sequence[int], prices: Mapping[str, Decimal]) -> Decimal:
+        """What all is worth, of which `worth` is known, where some prices are others than those of the row."""
+        value = Decimal(worth) * self._unit
         for asset, price in prices.items():
-            if quantity := self._inventory.quantities.get(asset):
-                value = _add(value, _multiply(quantity, _subtract(price, self.price(row, asset))))
+            place = self.places[asset]
+            if weight := self._weights[place]:
+                value += self.quantity(place, weight) * (price - self.price(row, asset))
         return rounded(value) if self._is_finer or prices else value
 
-    def differs(self, row: Sequence[int], asset: str, price: Decimal) -> bool:
-        """Whether a price is another than the asset's in a row."""
-        place = self.places.get(asset)
-        return place is not None and row[place] != _scaleb(price, self._scales[place])
+    def others(self, row: Sequence[int], marks: Mapping[str, Mark]) -> dict[str, Decimal]:
+        """The prices of marks that are others than those of a row."""
+        prices = {}
+        for asset, mark in marks.items():
+            place = self.places.get(asset)
+            if place is not None and mark.price != Decimal(row[place]) * self._prices[place]:
+                prices[asset] = mark.price
+        return prices
 
     def price(self, row: Sequence[int], asset: str) -> Decimal:
         """An asset's price in a row."""
         place = self.places[asset]
-        return _scaleb(Decimal(row[place]), -self._scales[place])
-
-    def _weigh(self, asset: str) -> None:
-        place = self.places[asset]
-        unit = self._exponent + self._scales[place]
-        self._weights[place] = int(_scaleb(self._inventory.quantities[asset], -unit))
+        return Decimal(row[place]) * self._prices[place]
