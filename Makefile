@@ -70,6 +70,7 @@ deploy: build ## To AWS, with your credentials  (PARAMETERS="WebOrigins=https://
 lock: $(READY) ## Newest versions into the requirements files
 	cd layers/dependencies && $(LOCK) requirements.in
 	cd functions/statements && $(LOCK) requirements.in
+	cd layers/analytics && $(LOCK) requirements.in
 	cd requirements && $(LOCK) dev.in
 
 LOCK = pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options

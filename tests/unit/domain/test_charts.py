@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cryptopulse.domain.candles import DAY, FROM_TRADES, FROM_VENUE, HOUR, INTERVALS, MINUTE, Block, Row
 from cryptopulse.domain.charts import (
+    CHANGING_KEPT,
     FIRST,
     SETTLED_KEPT,
     Candles,
@@ -17,9 +18,9 @@ from cryptopulse.domain.charts import (
     candles,
     ceiling,
     chart,
-    max_age,
     oldest,
     open_from,
+    stays_until,
 )
 from cryptopulse.domain.lanes import Lane, MinuteRow, SeriesState
 from cryptopulse.domain.series import Series
@@ -144,20 +145,29 @@ def whole(*, complete: bool = True) -> Chart:
 
 
 @pytest.mark.parametrize(
-    ("page", "opened", "now", "seconds"),
+    ("page", "opened", "now", "kept"),
     [
-        (whole(), END - HOUR, END - 1, 1),
-        (whole(), END, END + 1, 3600),
-        (whole(), END, END + 3_599_001, 1),
-        (whole(), END, END + 2 * HOUR - 1, 1),
-        (whole(), END, END + 2 * HOUR, SETTLED_KEPT),
-        (whole(complete=False), END, END + 3 * HOUR, 60),
-        (whole(complete=False), END, END + 3_599_001, 1),
-        (whole()._replace(start=END - 2 * HOUR), END, END + 3 * HOUR, 60),
+        pytest.param(whole(), END - HOUR, END - 1, CHANGING_KEPT, id="its last row is open"),
+        pytest.param(whole()._replace(end=END + HOUR), END, END + 1, CHANGING_KEPT, id="the open row may come"),
+        pytest.param(whole(), END, END + HOUR + 1, CHANGING_KEPT, id="a row that has ended is not closed yet"),
+        pytest.param(whole(), END, END + 1, HOUR - 1, id="to the next close"),
+        pytest.param(whole(), END, END + HOUR - 999, 999, id="to the next close, soon"),
+        pytest.param(whole(), END + HOUR, END + 2 * HOUR - 1, 1, id="not quite two hours old"),
+        pytest.param(whole(), END + 2 * HOUR, END + 2 * HOUR, SETTLED_KEPT, id="settled"),
+        pytest.param(whole(complete=False), END + 3 * HOUR, END + 3 * HOUR, 60_000, id="a gap may be filled"),
+        pytest.param(whole(complete=False), END, END + HOUR - 999, 999, id="a gap, and the next close is near"),
+        pytest.param(
+            whole()._replace(start=END - 2 * HOUR), END + 3 * HOUR, END + 3 * HOUR, 60_000, id="a row is not there"
+        ),
     ],
 )
-def test_a_page_is_kept_as_long_as_it_stays(page: Chart, opened: int, now: int, seconds: int) -> None:
-    assert max_age(page, HOUR, opened, now) == seconds
+def test_a_page_is_kept_as_long_as_it_stays(page: Chart, opened: int, now: int, kept: int) -> None:
+    assert stays_until(page, HOUR, opened, now) == now + kept
+
+
+def test_a_page_of_the_newest_days_is_kept_to_the_next_close_however_old_they_are() -> None:
+    day = Chart(Block.of(2, 1, [row(END - DAY)]), END - DAY, END, None)
+    assert stays_until(day, DAY, END, END + 5 * HOUR) == END + DAY
 
 
 # --- what is open, what is kept ---

@@ -10,7 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain, compress, pairwise
 from operator import add, sub
 from typing import Final, NamedTuple
 
@@ -156,32 +156,27 @@ def folded(block: Block, step: int, interval: int, until: int) -> Block:
     """
     if step == interval:
         return block
-    groups: dict[int, list[Row]] = {}
-    for row in block.rows():
-        groups.setdefault(floor(row.start, interval), []).append(row)
-    rows = [_one(start, rows, (min(start + interval, until) - start) // step) for start, rows in groups.items()]
+    rows, starts, first = [], block.starts, 0
+    while first < len(starts):
+        start = floor(starts[first], interval)
+        end = bisect_left(starts, start + interval, first)
+        columns = [column[first:end] for column in block.columns]
+        rows.append(_one(start, columns, (min(start + interval, until) - start) // step))
+        first = end
     return Block.of(block.price_scale, block.size_scale, rows)
 
 
-def _one(start: int, rows: list[Row], expected: int) -> Row:
-    known = len(rows) >= expected
-    rank = min(row.rank for row in rows) if known else FROM_TRADES
-    as_of = max(row.as_of for row in rows)
-    complete = known and all(row.complete for row in rows)
-    traded = [row for row in rows if not row.is_empty]
-    if not traded:
-        return Row(start, 0, 0, 0, 0, 0, rank, as_of, complete)
-    return Row(
-        start,
-        traded[0].open,
-        max(row.high for row in traded),
-        min(row.low for row in traded),
-        traded[-1].close,
-        sum(row.volume for row in traded),
-        rank,
-        as_of,
-        complete,
-    )
+def _one(start: int, columns: Sequence[Sequence[int]], expected: int) -> Row:
+    starts, opens, highs, lows, closes, volumes, ranks, as_ofs, completes = columns
+    known = len(starts) >= expected
+    rank = min(ranks) if known else FROM_TRADES
+    complete = known and all(completes)
+    if 0 in opens:
+        traded = (list(compress(column, opens)) for column in (opens, highs, lows, closes, volumes))
+        opens, highs, lows, closes, volumes = traded
+        if not opens:
+            return Row(start, 0, 0, 0, 0, 0, rank, max(as_ofs), complete)
+    return Row(start, opens[0], max(highs), min(lows), closes[-1], sum(volumes), rank, max(as_ofs), complete)
 
 
 # --- where blocks lie: minutes by the hour, hours by the month, days by the year ---
@@ -196,6 +191,14 @@ def block_key(step: int, start: int) -> str:
     if step == MINUTE:
         return f"1m#{moment:%Y-%m-%dT%H}"
     return f"1h#{moment:%Y-%m}" if step == HOUR else f"1d#{moment:%Y}"
+
+
+def is_whole(block: Block, key: str) -> bool:
+    """Whether these rows are all that a block of this key can have, each of them complete."""
+    step, starts, complete = INTERVALS[key.partition("#")[0]], block.starts, block.columns[-1]
+    if not starts or len(starts) * step != starts[-1] + step - starts[0] or not all(complete):
+        return False
+    return key not in (block_key(step, starts[0] - step), block_key(step, starts[-1] + step))
 
 
 def by_block(step: int, rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -1,13 +1,13 @@
 """A chart: which rows of a series a request shows, and whether there are more."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import compress
 from typing import Annotated, Final, Literal, NamedTuple
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from cryptopulse.domain.candles import EMPTY, HOUR, INTERVALS, MINUTE, STORED, Block, floor, joined
+from cryptopulse.domain.candles import DAY, EMPTY, HOUR, INTERVALS, MINUTE, STORED, Block, floor, joined
 from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.times import Time
@@ -17,26 +17,52 @@ FIRST: Final = 1_230_940_800_000
 """The day of Bitcoin's first block, 2009-01-03: nothing is older."""
 SETTLED: Final = 2 * HOUR
 """Rows older than this many ms, known without a gap, do not change any more."""
-SETTLED_KEPT: Final = 86_400
-REPAIRED: Final = 60
-"""Seconds to keep a page that is settled, and one whose gaps may be filled any minute."""
+SETTLED_KEPT: Final = 365 * DAY
+REPAIRED: Final = MINUTE
+CHANGING_KEPT: Final = 1000
+"""How long (ms) a page stays that is settled, one whose gaps may be filled any minute, one with an open row."""
 WIDER: Final = 4
 """Where a span has too few rows, the next one read is so many times as long."""
+
+COLUMNS: Final = ("time", "open", "high", "low", "close", "volume")
+"""Of a row as clients see it."""
+TABLE: Final = (*COLUMNS, "closed", "complete")
+"""Of a row in a table of its own."""
 
 type Read = Callable[[int, int], Block]
 """Reads the rows of an interval with `start` <= row.start < `end`, both aligned to it."""
 
 
-class ChartQuery(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Which candles to show."""
+type IntervalName = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
+type Venue = Annotated[
+    str, Meta(description="`binance` or `coinbase`; without it the reference", examples=["coinbase"])
+]
 
-    venue: Annotated[str, Meta(description="`binance` or `coinbase`; without it the reference")] | UnsetType = UNSET
-    interval: Literal["1m", "5m", "15m", "1h", "4h", "1d"] = "1h"
+
+class RowsQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which rows of a series to show."""
+
+    venue: Venue | UnsetType = UNSET
+    interval: IntervalName = "1h"
     start: Annotated[Time, Meta(description="Without `end`: the first rows from here on")] | UnsetType = UNSET
     end: Annotated[Time, Meta(description="The last rows before this; now, if left out")] | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=5000, description="Rows in a page")] = 500
-    open: Annotated[bool, Meta(description="Whether the open candle may be the last row")] = True
     cursor: Annotated[str, Meta(description="`next_cursor` of the page before, all else unchanged")] | UnsetType = UNSET
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether it asks for the newest rows there are."""
+        return self.start is UNSET and self.end is UNSET and self.cursor is UNSET
+
+
+class ChartQuery(RowsQuery, kw_only=True, forbid_unknown_fields=True):
+    """Which candles to show."""
+
+    open: Annotated[bool, Meta(description="Whether the open candle may be the last row")] = True
+    fields: (
+        Annotated[str, Meta(description="The columns of the rows to show, by commas", examples=["time,close"])]
+        | UnsetType
+    ) = UNSET
 
 
 class Candles(Struct, kw_only=True):
@@ -46,8 +72,8 @@ class Candles(Struct, kw_only=True):
     venue: str
     interval: str
     candles: Annotated[
-        list[tuple[int, float, float, float, float, float]],
-        Meta(description="[time in Unix ms, open, high, low, close, volume], oldest first"),
+        Sequence[tuple[float, ...]],
+        Meta(description="[time in Unix ms, open, high, low, close, volume] or those of `fields`, oldest first"),
     ]
     last_open: Annotated[bool, Meta(description="The last row is the open candle")]
     incomplete: Annotated[list[int], Meta(description="Times of rows with a known gap")]
@@ -68,10 +94,15 @@ class Chart(NamedTuple):
 
     def is_whole(self, interval: int) -> bool:
         """Whether every row is known, and complete."""
-        return len(self.rows.starts) == (self.end - self.start) // interval and all(self.rows.columns[-1])
+        return is_whole(self.rows, interval, self.start, self.end)
 
 
-def chart(read: Read, query: ChartQuery, kept: tuple[int, int], position: int | None = None) -> Chart:
+def is_whole(rows: Block, interval: int, start: int, end: int) -> bool:
+    """Whether every row with `start` <= row.start < `end` is known, and complete; these are all that there are."""
+    return len(rows.starts) == (end - start) // interval and all(rows.columns[-1])
+
+
+def chart(read: Read, query: RowsQuery, kept: tuple[int, int], position: int | None = None) -> Chart:
     """The page that a request asks for.
 
     Args:
@@ -92,16 +123,17 @@ def chart(read: Read, query: ChartQuery, kept: tuple[int, int], position: int | 
         high = min(high, ceiling(query.end, interval))
     if query.start is not UNSET and query.end is UNSET:
         return _first_rows(read, interval, query.limit, max(low, position or low), high)
-    return _last_rows(read, interval, query.limit, low, min(high, position or high))
+    return last_rows(read, interval, query.limit, low, min(high, position or high))
 
 
-def _last_rows(read: Read, interval: int, limit: int, start: int, end: int) -> Chart:
+def last_rows(read: Read, interval: int, limit: int, start: int, end: int) -> Chart:
+    """The last rows of a span that were traded, at most so many; start and end are aligned, Unix ms."""
     rows, at, span = EMPTY, end, (limit + 1) * interval
     while at > start and _count(rows) <= limit:
         until, at = at, max(start, _block_start(interval, at - span))
         rows = joined(read(at, until), rows)
         span *= WIDER
-    starts = _traded(rows).starts
+    starts = traded(rows).starts
     if len(starts) <= limit:
         return Chart(rows, start, end, None)
     return Chart(rows.between(starts[-limit], end), starts[-limit], end, starts[-limit])
@@ -113,7 +145,7 @@ def _first_rows(read: Read, interval: int, limit: int, start: int, end: int) -> 
         since, at = at, min(end, _block_start(interval, at + span - 1, blocks=1))
         rows = joined(rows, read(since, at))
         span *= WIDER
-    starts = _traded(rows).starts
+    starts = traded(rows).starts
     if len(starts) <= limit:
         return Chart(rows, start, end, None)
     return Chart(rows.between(start, starts[limit]), start, starts[limit], starts[limit])
@@ -137,9 +169,9 @@ def ceiling(time: int, interval: int) -> int:
     return time + -time % interval
 
 
-def candles(query: ChartQuery, series: Series, page: Chart, opened: int, next_cursor: str | None) -> Candles:
+def candles(query: RowsQuery, series: Series, page: Chart, opened: int, next_cursor: str | None) -> Candles:
     """A page as clients see it; rows from `opened` on are open."""
-    shown = _traded(page.rows)
+    shown = traded(page.rows)
     return Candles(
         symbol=series.symbol,
         venue=series.venue,
@@ -151,21 +183,38 @@ def candles(query: ChartQuery, series: Series, page: Chart, opened: int, next_cu
     )
 
 
-def max_age(page: Chart, interval: int, opened: int, now: int) -> int:
-    """For how many seconds a page will stay as it is; rows from `opened` on are open."""
-    if page.rows.starts and page.rows.starts[-1] >= opened:
-        return 1
-    next_close = -(-(floor(now, interval) + interval - now) // 1000)
-    if not page.is_whole(interval):
-        return min(REPAIRED, next_close)
-    return SETTLED_KEPT if page.end <= now - SETTLED else next_close
+def table(chart: Candles) -> Iterator[tuple[float | str, ...]]:
+    """The rows of a page with what else is said of each, in the order of TABLE."""
+    incomplete, last = set(chart.incomplete), len(chart.candles) - 1
+    for place, row in enumerate(chart.candles):
+        is_open = chart.last_open and place == last
+        yield *row, "false" if is_open else "true", "false" if row[0] in incomplete else "true"
+
+
+def stays_until(page: Chart, interval: int, opened: int, now: int) -> int:
+    """Up to when (Unix ms) a page will stay as it is; rows from `opened` on are open."""
+    if page.end > opened:
+        return now + CHANGING_KEPT
+    is_whole = page.is_whole(interval)
+    if is_whole and page.end < opened and page.end <= now - SETTLED:
+        return now + SETTLED_KEPT
+    return closed_until(interval, opened, now, is_whole=is_whole)
+
+
+def closed_until(interval: int, opened: int, now: int, *, is_whole: bool) -> int:
+    """Up to when (Unix ms) what the closed rows say will stay as it is; rows from `opened` on are open."""
+    if opened < floor(now, interval):  # one that has ended closes any moment
+        return now + CHANGING_KEPT
+    next_close = floor(now, interval) + interval
+    return next_close if is_whole else min(now + REPAIRED, next_close)
 
 
 def _step(interval: int) -> int:
     return max(stored for stored in STORED if interval % stored == 0)
 
 
-def _traded(block: Block) -> Block:
+def traded(block: Block) -> Block:
+    """The rows that clients see: those in which there was a trade."""
     opens = block.columns[1]
     if 0 not in opens:
         return block
