@@ -27,10 +27,14 @@ from cryptopulse.settings import settings as _settings
 
 if TYPE_CHECKING:
     from cryptopulse.aws.alerts import Alerts
+    from cryptopulse.aws.asked import Asked
+    from cryptopulse.aws.cache import Cache
     from cryptopulse.aws.entries import Entries
+    from cryptopulse.aws.histories import Histories
     from cryptopulse.aws.import_jobs import ImportJobs
     from cryptopulse.aws.imports import Imports
     from cryptopulse.aws.keys import Keys
+    from cryptopulse.aws.latest import Latest
     from cryptopulse.aws.levels import Levels
     from cryptopulse.aws.live_portfolios import LivePortfolios
     from cryptopulse.aws.notices import Notices
@@ -98,8 +102,37 @@ def prices() -> Prices:
 
 
 @cache
+def answers() -> "Cache":
+    from cryptopulse.aws.cache import Cache  # only those who compute much keep answers
+
+    hasty = Client("dynamodb", account(), timeout=0.5, retries=1)  # making an answer is no worse than waiting
+    return Cache(Table(hasty, settings().MARKET_TABLE), asked(), settings().VERSION)
+
+
+@cache
+def asked() -> "Asked":
+    from cryptopulse.aws.asked import Asked
+
+    return Asked(Table(Client("dynamodb", account(), timeout=0.5, retries=1), settings().MARKET_TABLE))
+
+
+@cache
 def quotes() -> QuotesReader:
     return QuotesReader(market(), prices())
+
+
+@cache
+def histories() -> "Histories":
+    from cryptopulse.aws.histories import Histories  # only analytics need them
+
+    return Histories(market(), prices())
+
+
+@cache
+def latest() -> "Latest":
+    from cryptopulse.aws.latest import Latest
+
+    return Latest(histories(), prices())
 
 
 @cache

@@ -4,14 +4,17 @@
 | --- | --- | --- |
 | `LANE#1` | `LIVE` | the lane's live state |
 | `LANE#1` | `MIN#2026-11-22T06:31` | the rows of all its series in that minute |
+| | `PACKED` | how far, and as of which version, it was packed last |
 | `CANDLES#coinbase:BTC-USD` | `1m#2026-11-22T06` | an hour's minutes |
 | | `1h#2026-11`, `1d#2026` | a month's hours, a year's days |
+| `REWRITTEN` | `coinbase:BTC-USD` | counts up when packed rows change, or come behind others |
 | `SERIES` | `TRACKED` | the series followed |
 | `QUARANTINE#2026-11-22` | `<sequence>#<piece>` | records that could not be read, byte for byte |
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -110,18 +113,29 @@ class Market:
             Whether there were any; the lane has forgotten them then, and is to be written.
         """
         hours, lane.unpacked = lane.unpacked, []
+        if not hours:
+            return False
+        pk = f"LANE#{lane.number}"
+        last = self.table.get(pk, "PACKED", consistent=True) or {"version": 0, "packed_to": 0}
+        late: set[Series] = set()
         for hour in hours:
             parts: dict[Series, list[Block]] = defaultdict(list)
             for minute in self.minutes(lane.number, hour, hour + HOUR, consistent=True):
                 for name, row in minute.rows.items():
-                    parts[Series.parse(name)].append(row.block(minute.start))
+                    series = Series.parse(name)
+                    parts[series].append(row.block(minute.start))
+                    if hour < last["packed_to"] and row.changed > last["version"]:
+                        late.add(series)
             self.merge_minutes({series: joined(*blocks) for series, blocks in parts.items()}, lane.now)
             if floor(hour + HOUR, DAY) == hour + HOUR:
                 day = floor(hour, DAY)
                 silent = {Series.parse(name) for name in lane.series} - parts.keys()
                 for series in silent:  # it may have traded earlier that day
                     self._make_day(series, day, self.blocks(series, HOUR, day, hour), lane.now)
-        return bool(hours)
+        self._mark(late)
+        packed_last = {"pk": pk, "sk": "PACKED", "version": lane.version, "packed_to": lane.packed_to}
+        self.table.put_version(packed_last, last["version"])
+        return True
 
     def keep_history(self, folded_: Folded, now: int) -> None:
         """Writes the rows that a fold found too old for minute items straight into the blocks."""
@@ -130,6 +144,7 @@ class Market:
             for series, messages in folded_.history.items()
         }
         self.merge_minutes(rows, now)
+        self._mark(rows)
 
     def merge(self, series: Series, interval: str, candles: Candles) -> None:
         """Writes a venue's own candles of a stored interval (`1m`, `1h`, `1d`) into the blocks: for history.
@@ -138,6 +153,7 @@ class Market:
         """
         step = packed.INTERVALS[interval]
         self._merge(series, step, packed.rows_of(candles, step))
+        self._mark([series])
 
     def merge_minutes(self, rows: Mapping[Series, Block], now: int) -> None:
         """Merges minutes of ended hours into their blocks, then makes the hours and ended days above them again."""
@@ -181,6 +197,21 @@ class Market:
             else:
                 return after
         raise AssertionError("unreachable")
+
+    # --- marks: for those who keep packed rows ---
+
+    def rewritten(self) -> dict[Series, int]:
+        """A number for each series whose packed rows changed, or came behind others: another one each time."""
+        marks = self.table.query("REWRITTEN", consistent=True)
+        return {Series.parse(mark["sk"]): mark["version"] for mark in marks}
+
+    def _mark(self, many: Iterable[Series]) -> None:
+        """Tells that blocks were written anew: after them, and also if they were written before a failure."""
+        for series in many:
+            known = self.table.get("REWRITTEN", str(series), consistent=True)
+            version = known["version"] if known else 0
+            with suppress(ConditionError):  # who marked it meanwhile did so after our blocks
+                self.table.put_version({"pk": "REWRITTEN", "sk": str(series), "version": version + 1}, version)
 
     # --- reading candles ---
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.market import KEPT, Market
 from cryptopulse.aws.prices import Prices, last_price, packed_end
-from cryptopulse.domain.candles import DAY, EMPTY, HOUR, MINUTE, Block, block_key, decode, floor
+from cryptopulse.domain.candles import DAY, EMPTY, HOUR, MINUTE, block_key, decode, floor, is_whole
 from cryptopulse.domain.portfolios import Currency
 from cryptopulse.domain.prices import quoted
 from cryptopulse.domain.quotes import LIVE, Closes, History, Leg, Path, Quotes, path, references
@@ -220,7 +220,8 @@ class _Reading:
         for pk, series in owners.items():
             for start in starts[series]:
                 wanted[pk, _sort_key(step, floor(start, HOUR if step == MINUTE else DAY))].append(start)
-        for key, closes in self._blocks.read(step, wanted, self._now):
+        ends = {key: self._packed_ends[owners[key[0]]] for key in wanted}
+        for key, closes in self._blocks.read(ends, self._now):
             self.histories[owners[key[0]]].add(step, closes, wanted[key])
 
     def _add_loose(self, series: Iterable[Series]) -> None:
@@ -245,15 +246,21 @@ def _sort_key(step: int, start: int) -> str:
 
 
 class _Kept(NamedTuple):
-    """A block's closes, and until when to believe them (Unix ms); None: they never change."""
+    """A block's closes. Times in Unix ms."""
 
     closes: Closes
+    packed_to: int
+    """Up to where rows were in blocks when they were read."""
     until: int | None
+    """Until when to believe them, if no more has been packed; None: they never change."""
 
     @property
     def size(self) -> int:
         """In bytes, about."""
         return 16 * len(self.closes.starts) + 600
+
+    def holds(self, packed_to: int, now: int) -> bool:
+        return self.until is None or (now < self.until and packed_to <= self.packed_to)
 
 
 class _Blocks:
@@ -264,12 +271,17 @@ class _Blocks:
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         self._size = 0
 
-    def read(self, step: int, keys: Iterable[_Key], now: int) -> Iterator[tuple[_Key, Closes]]:
-        """The closes of these blocks, in any order; of one that does not exist, none."""
+    def read(self, keys: Mapping[_Key, int], now: int) -> Iterator[tuple[_Key, Closes]]:
+        """The closes of these blocks, in any order; of one that does not exist, none.
+
+        Args:
+            keys: The blocks, and up to where rows are in blocks by now (Unix ms).
+            now: Unix ms.
+        """
         unread = []
-        for key in keys:
+        for key, packed_to in keys.items():
             kept = self._kept.get(key)
-            if kept is None or (kept.until is not None and kept.until <= now):
+            if kept is None or not kept.holds(packed_to, now):
                 unread.append(key)
             else:
                 self._kept.move_to_end(key)
@@ -279,7 +291,8 @@ class _Blocks:
             for key in batch:
                 block = decode(items[key]["data"]) if key in items else EMPTY
                 closes = Closes.of(block)
-                self._keep(key, _Kept(closes, None if _is_final(key[1], step, block) else now + CHANGING_KEPT))
+                until = None if is_whole(block, key[1]) else now + CHANGING_KEPT
+                self._keep(key, _Kept(closes, keys[key], until))
                 yield key, closes
 
     def _keep(self, key: _Key, kept: _Kept) -> None:
@@ -289,11 +302,3 @@ class _Blocks:
         self._size += kept.size
         while self._size > BLOCKS_KEPT:
             self._size -= self._kept.popitem(last=False)[1].size
-
-
-def _is_final(key: str, step: int, block: Block) -> bool:
-    """Whether the block of this sort key has all its rows, each of them complete."""
-    starts, complete = block.starts, block.columns[-1]
-    if not starts or len(starts) * step != starts[-1] + step - starts[0] or not all(complete):
-        return False
-    return key not in (block_key(step, starts[0] - step), block_key(step, starts[-1] + step))

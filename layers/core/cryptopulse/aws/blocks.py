@@ -1,0 +1,170 @@
+"""Candle blocks, decoded; those read last are kept in process, for good where they cannot change any more."""
+
+from array import array
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from threading import Lock
+from typing import Final, NamedTuple
+
+from cryptopulse.aws.dynamodb import Item, Table
+from cryptopulse.domain.candles import DAY, EMPTY, HOUR, MINUTE, Block, block_key, decode, floor, is_whole, joined
+from cryptopulse.domain.series import Series
+
+ROOM: Final = 32_000_000
+"""Bytes of blocks kept in process, about."""
+CHANGING_KEPT: Final = MINUTE
+"""How long (ms) a block is kept to which rows may still come."""
+AT_ONCE: Final = 100
+"""Blocks of one series that are read by their keys; for more, all between the first and the last cost less."""
+
+type _Key = tuple[str, str]
+
+
+class Span(NamedTuple):
+    """Rows of a stored step with `start` <= row.start < `end`."""
+
+    step: int
+    start: int
+    end: int
+
+
+class AsOf(NamedTuple):
+    """What was known of a series just before its blocks were read.
+
+    `mark` tells that rows changed when it does; before `packed_to` (Unix ms) rows are in blocks.
+    """
+
+    mark: int
+    packed_to: int
+
+
+class _Kept(NamedTuple):
+    block: Block
+    as_of: AsOf
+    until: int | None
+    """Until when to believe it (Unix ms); None: as long as its mark stays."""
+
+    @property
+    def size(self) -> int:
+        """In bytes, about."""
+        return 1500 + len(self.block.starts) * (72 if _is_compact(self.block) else 360)
+
+    def holds(self, as_of: AsOf, now: int) -> bool:
+        if self.as_of.mark != as_of.mark:
+            return False
+        return self.until is None or (now < self.until and as_of.packed_to <= self.as_of.packed_to)
+
+
+class Blocks:
+    """Reads packed rows of many series in few calls.
+
+    Args:
+        table: The Market table.
+        room: Bytes of blocks to keep.
+    """
+
+    def __init__(self, table: Table, room: int = ROOM) -> None:
+        self._table = table
+        self._room = room
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        self._size = 0
+        self._lock = Lock()
+
+    def read(
+        self, spans: Mapping[Series, Sequence[Span]], as_of: Mapping[Series, AsOf], now: int
+    ) -> dict[Series, list[Block]]:
+        """The rows of each span, in order.
+
+        Args:
+            spans: What to read of each series.
+            as_of: What is known of them: what was read before it moved is read again.
+            now: Unix ms.
+        """
+        keys = {
+            series: [[(f"CANDLES#{series}", sk) for sk in _sort_keys(*span)] for span in each]
+            for series, each in spans.items()
+        }
+        found: dict[_Key, Block] = {}
+        unread: dict[_Key, AsOf] = {}
+        with self._lock:
+            for series, parts in keys.items():
+                for key in (key for part in parts for key in part):
+                    kept = self._kept.get(key)
+                    if kept is None or not kept.holds(as_of[series], now):
+                        unread[key] = as_of[series]
+                    else:
+                        self._kept.move_to_end(key)
+                        found[key] = kept.block
+        if unread:
+            items = self._items(unread)
+            blocks = {key: _compact(decode(items[key]["data"])) if key in items else EMPTY for key in unread}
+            with self._lock:
+                for key, block in blocks.items():
+                    until = None if is_whole(block, key[1]) else now + CHANGING_KEPT
+                    self._keep(key, _Kept(block, unread[key], until))
+            found |= blocks
+        return {
+            series: [
+                chained(*(found[key] for key in part)).between(span.start, span.end)
+                for part, span in zip(parts, spans[series], strict=True)
+            ]
+            for series, parts in keys.items()
+        }
+
+    def _items(self, keys: Iterable[_Key]) -> dict[_Key, Item]:
+        """Those of the items that exist; consistently, as a block that lacks rows would be kept so."""
+        partitions: dict[str, list[str]] = defaultdict(list)
+        for pk, sk in keys:
+            partitions[pk].append(sk)
+        few = [(pk, sk) for pk, sks in partitions.items() if len(sks) <= AT_ONCE for sk in sks]
+        found = self._table.get_many(few, consistent=True)
+        for pk, sks in partitions.items():
+            if len(sks) > AT_ONCE:
+                items = self._table.query(pk, min(sks), max(sks), consistent=True)
+                found |= {(pk, item["sk"]): item for item in items}
+        return found
+
+    def _keep(self, key: _Key, kept: _Kept) -> None:
+        if key in self._kept:
+            self._size -= self._kept.pop(key).size
+        self._kept[key] = kept
+        self._size += kept.size
+        while self._size > self._room:
+            self._size -= self._kept.popitem(last=False)[1].size
+
+
+@lru_cache(maxsize=1000)
+def _sort_keys(step: int, start: int, end: int) -> tuple[str, ...]:
+    """The sort keys of all blocks with rows of the span."""
+    if start >= end:
+        return ()
+    apart = HOUR if step == MINUTE else DAY
+    return tuple(dict.fromkeys(block_key(step, at) for at in range(floor(start, apart), end, apart)))
+
+
+def chained(*blocks: Block) -> Block:
+    """One block of several that follow each other: as `joined`, but columns are arrays of 64 bits where they fit."""
+    filled = [block for block in blocks if block.starts]
+    if not filled:
+        return EMPTY
+    scales = max(block.price_scale for block in filled), max(block.size_scale for block in filled)
+    filled = [_compact(block.at_scale(*scales)) for block in filled]
+    if not all(_is_compact(block) for block in filled):
+        return joined(*filled)
+    columns = zip(*(block.columns for block in filled), strict=True)
+    return Block(*scales, tuple(array("q", b"".join(column)) for column in columns))
+
+
+def _compact(block: Block) -> Block:
+    """The same in a quarter of the memory, if its numbers are below 2^63."""
+    if _is_compact(block):
+        return block
+    try:
+        return block._replace(columns=tuple(array("q", column) for column in block.columns))
+    except OverflowError:
+        return block
+
+
+def _is_compact(block: Block) -> bool:
+    return all(isinstance(column, array) for column in block.columns)
