@@ -10,10 +10,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cryptopulse import wiring
 from cryptopulse.api import callers
-from cryptopulse.api.app import Answer, Api, Created, Empty, entity_tag, scoped
+from cryptopulse.api.app import Answer, Api, Created, Empty, scoped
 from cryptopulse.api.cursors import Cursors
 from cryptopulse.api.deps import IfMatch, Now, Once, Tracked, Who, body, parameters
 from cryptopulse.api.lists import Page, Paged, paged
+from cryptopulse.api.renderings import entity_tag
 from cryptopulse.aws.alerts import notice
 from cryptopulse.domain.alerts import Alert, AlertChange, AlertView, Fired, FiredView, NewAlert, SecretAlertView
 from cryptopulse.domain.prices import find
@@ -65,9 +66,10 @@ def make_alert(
 def read_alert_history(
     query: Annotated[HistoryQuery, parameters(HistoryQuery)], caller: Who, now: Now
 ) -> Answer[Page[FiredView]]:
-    """What my alerts told in the last 90 days, the newest first; with `since` the oldest first.
+    """What my alerts told in the last 90 days.
 
-    Who has been away asks with `since` the `time` of the last item he knows, and gets that one again.
+    The newest first; with `since` the oldest first. Who has been away asks with `since` the `time` of the last item
+    he knows, and gets that one again.
     """
     cursors = Cursors(wiring.settings().CURSOR_KEY, "/alerts/history", query)
     after = None if query.cursor is UNSET else cursors.open(query.cursor).decode()

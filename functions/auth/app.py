@@ -164,9 +164,10 @@ def sign_out(
 @api.post("/auth/ws-ticket", tags=["Accounts"])
 @scoped("read")
 def issue_ticket(caller: Who, now: Now) -> Answer[Ticket]:
-    """A ticket for the WebSocket's handshake, good once and for a minute: connect with `?ticket=`.
+    """A ticket for the WebSocket's handshake, good once and for a minute.
 
-    The connection is the user's for as long as the session or API token lasts that asked for it.
+    Connect with `?ticket=`. The connection is the user's for as long as the session or API token lasts that asked for
+    it.
     """
     return Answer(Ticket(wiring.tickets().issue(caller.user, caller.grant, now), LIFETIME))
 

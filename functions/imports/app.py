@@ -12,8 +12,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from cryptopulse import wiring
 from cryptopulse.api import callers
 from cryptopulse.api.app import Answer, Api, scoped
-from cryptopulse.api.bodies import CSV, Content, CsvFile
+from cryptopulse.api.bodies import Content, CsvFile
 from cryptopulse.api.deps import IdempotencyKey, Now, Sent, Single, Who, parameters
+from cryptopulse.api.renderings import CSV
 from cryptopulse.aws.kept import KeptAnswer, Repeatable
 from cryptopulse.domain.exports import export
 from cryptopulse.domain.import_jobs import AT_ONCE, ImportJob, ImportView, Task
@@ -107,19 +108,19 @@ def read_import(portfolio_id: str, import_id: str, caller: Who, now: Now) -> Ans
     responses={413: {"description": "Longer than 4 MB as it would be sent"}},
 )
 def export_transactions(
-    portfolio_id: str, query: Annotated[ExportQuery, parameters(ExportQuery)], request: Sent, caller: Who
+    portfolio_id: str, query: Annotated[ExportQuery, parameters(ExportQuery)], caller: Who
 ) -> CsvFile:
-    """All transactions as CSV, which the import takes back unchanged; above 4 MB only with `Accept-Encoding: gzip`.
+    """All transactions as CSV, which the import takes back unchanged.
 
-    Transfers are in the files of both ends. Brought back to where it came from a file adds nothing; brought to another
-    portfolio its transfers are errors as long as their targets have them, for these know where they came from.
+    Above 4 MB only with `Accept-Encoding: gzip`. Transfers are in the files of both ends. Brought back to where it
+    came from a file adds nothing; brought to another portfolio its transfers are errors as long as their targets have
+    them, for these know where they came from.
     """
     reader = wiring.portfolios().read(caller.user, portfolio_id)
-    codings = request.headers.get("Accept-Encoding", "")
     if query.year is UNSET:
-        return CsvFile("transactions", export(reader.transactions()), codings)
+        return CsvFile("transactions", export(reader.transactions()))
     span = _new_year(query.year), _new_year(query.year + 1)
-    return CsvFile(f"transactions-{query.year}", export(reader.transactions(*span)), codings)
+    return CsvFile(f"transactions-{query.year}", export(reader.transactions(*span)))
 
 
 def _accepted(job: ImportJob) -> Answer[ImportView]:

@@ -181,9 +181,11 @@ def add_transactions(
     once: Once,
     now: Now,
 ) -> Created[TransactionView | list[TransactionView]]:
-    """Enters a transaction, or up to 100, all or none; for these errors are told as `[3].price`.
+    """Enters a transaction, or up to 100, all or none.
 
-    Only a single one has a `Location` and an `ETag`. `external_id` is unique in a portfolio.
+    A `buy` or a `sell` needs `price`, a `trade` `counter_asset` and `counter_quantity`, a `transfer`
+    `to_portfolio_id`. Only a single one has a `Location` and an `ETag`; of an array errors are told as `[3].price`.
+    `external_id` is unique in a portfolio.
     """
     portfolio = wiring.portfolios().get(caller.user, portfolio_id)
     drafts = given if isinstance(given, list) else [given]

@@ -8,110 +8,190 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cryptopulse import wiring
-from cryptopulse.api import docs
+from cryptopulse.api import docs, fields
 from cryptopulse.api.app import Answer, Api, public
-from cryptopulse.api.cursors import Cursors
-from cryptopulse.api.deps import Now, Prices, Symbol, Tracked, parameters
+from cryptopulse.api.deps import Accepts, Now, Symbol, Tracked, parameters
 from cryptopulse.api.lists import Page, Paged, paged
-from cryptopulse.aws.market import KEPT
-from cryptopulse.domain import charts, health
-from cryptopulse.domain.candles import INTERVALS, Block, floor
+from cryptopulse.api.renderings import Shown
+from cryptopulse.api.views import (
+    BetaAsked,
+    CandlesAsked,
+    IndicatorsAsked,
+    LatestQuery,
+    PriceAsked,
+    PricesQuery,
+    Shows,
+    VolatilityAsked,
+)
+from cryptopulse.domain import health
+from cryptopulse.domain.analyses import (
+    Beta,
+    BetaQuery,
+    Correlation,
+    CorrelationQuery,
+    Indicators,
+    IndicatorsQuery,
+    Newest,
+    Volatility,
+    VolatilityQuery,
+)
 from cryptopulse.domain.charts import Candles, ChartQuery
 from cryptopulse.domain.coins import Coin, coins
 from cryptopulse.domain.health import Checks, Health, Store
-from cryptopulse.domain.prices import At, Price, PriceQuery, Quoted, Sparkline, dollar_symbols, find, quoted
+from cryptopulse.domain.prices import Fields, Price, PriceQuery
 from cryptopulse.domain.times import rfc3339
-from cryptopulse.errors import InvalidError, ServiceError
+from cryptopulse.errors import ServiceError
 from cryptopulse.telemetry import entrypoint, logger
 
 api = Api()
 
 
-class PricesQuery(Paged, kw_only=True):
-    symbols: Annotated[str, Meta(description="1 to 100, by commas; without it every tracked X-USD")] | UnsetType = UNSET
-    at: At | UnsetType = UNSET
-    sparkline: Sparkline = False
+class CoinsQuery(Paged, kw_only=True):
+    """Which coins to show."""
+
+    fields: Fields | UnsetType = UNSET
 
 
 class Moment(Struct):
-    time: Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+    """The time here."""
+
+    time: Annotated[str, Meta(description="To the millisecond", extra_json_schema={"format": "date-time"})]
 
 
 @api.get("/coins", tags=["Market data"])
 @public
-def read_coins(query: Annotated[Paged, parameters(Paged)], tracked: Tracked) -> Answer[Page[Coin]]:
-    """The assets followed, and every series of each."""
-    return Answer(paged(coins(tracked), "/coins", query), max_age=60)
+def read_coins(query: Annotated[CoinsQuery, parameters(CoinsQuery)], tracked: Tracked) -> Answer[Page[Coin]]:
+    """The assets followed, and every series of each.
+
+    A series is one symbol at one venue; the first of a symbol is its reference, which reads without `venue` use.
+    """
+    page: Any = paged(coins(tracked), "/coins", query)
+    if query.fields is not UNSET:
+        page = fields.only(page, query.fields)
+    return Answer(page, max_age=60)
 
 
 @api.get("/prices", tags=["Market data"])
 @public
-def list_prices(
-    query: Annotated[PricesQuery, parameters(PricesQuery)], prices: Prices, tracked: Tracked, now: Now
-) -> Answer[Page[Price]]:
+def list_prices(query: Annotated[PricesQuery, parameters(PricesQuery)], views: Shows, now: Now) -> Shown[Page[Price]]:
     """Prices and 24 hours of many symbols, in the order asked.
 
     24 hours are the last 1,440 minutes with the open one; null where history is shorter, and with `at`.
     """
-    symbols = dollar_symbols(tracked) if query.symbols is UNSET else query.symbols.split(",")
-    if not all(symbols) or (query.symbols is not UNSET and len(symbols) > 100):
-        raise InvalidError("symbols", "Expected 1 to 100 symbols, separated by commas")
-    asked = paged([quoted(symbol, None, tracked) for symbol in symbols], "/prices", query)
-    found, max_age = _prices(asked.items, query, prices, now)
-    return Answer(Page(found, asked.next_cursor), max_age=max_age)
+    return Shown(views.prices(query, now=now), now)
 
 
 @api.get("/prices/<symbol>", tags=["Market data"])
 @public
 def read_price(
-    symbol: Symbol, query: Annotated[PriceQuery, parameters(PriceQuery)], prices: Prices, tracked: Tracked, now: Now
-) -> Answer[Price]:
-    """The price and 24 hours of one symbol."""
-    venue = None if query.venue is UNSET else query.venue
-    found, max_age = _prices([quoted(symbol, venue, tracked)], query, prices, now)
-    return Answer(found[0], max_age=max_age)
+    symbol: Symbol, query: Annotated[PriceQuery, parameters(PriceQuery)], views: Shows, now: Now
+) -> Shown[Price]:
+    """The price and 24 hours of one symbol.
 
-
-def _prices(asked: list[Quoted], query: PriceQuery | PricesQuery, prices: Prices, now: int) -> tuple[list[Price], int]:
-    if query.at is UNSET:
-        return prices.now(asked, now, with_sparkline=query.sparkline), 1
-    if query.sparkline:
-        raise InvalidError("sparkline", "Not together with at")
-    if query.at > now:
-        raise InvalidError("at", "Expected a time that is not in the future")
-    found, is_settled = prices.at(asked, query.at, now)
-    return found, charts.SETTLED_KEPT if is_settled else charts.REPAIRED
+    An X-USD that nobody trades is X-USDT × USDT-USD, the reference of each, and says so in `via`.
+    """
+    return Shown(views.price(PriceAsked(symbol, query), now=now), now)
 
 
 @api.get("/candles/<symbol>", tags=["Market data"])
 @public
 def read_candles(
-    symbol: Symbol, query: Annotated[ChartQuery, parameters(ChartQuery)], prices: Prices, tracked: Tracked, now: Now
-) -> Answer[Candles]:
+    symbol: Symbol, query: Annotated[ChartQuery, parameters(ChartQuery)], views: Shows, now: Now, accepts: Accepts
+) -> Shown[Candles]:
     """Candles of one series, oldest first, aligned to UTC.
 
     With `start` and no `end` the first rows from there, else the last rows before `end`. Minutes without a trade are
     absent. Minutes are kept for 30 days, hours for two years, days for ever; other intervals are made of them.
+    `Accept: text/csv` gives a table; `closed` and `complete` are columns there, and the cursor is in `X-Next-Cursor`.
     """
-    series = find(symbol, None if query.venue is UNSET else query.venue, tracked)
-    market, lane, interval = wiring.market(), prices.lanes([series], now)[series], INTERVALS[query.interval]
-    opened = charts.open_from(lane, series, interval, now)
-    kept = charts.oldest(interval, now, KEPT), floor(now, interval) + interval if query.open else opened
-    cursors = Cursors(wiring.settings().CURSOR_KEY, f"/candles/{symbol}", query)
-    position = None if query.cursor is UNSET else cursors.position(query.cursor)
+    return Shown(views.candles(CandlesAsked(symbol, query, accepts), now=now), now)
 
-    def read(start: int, end: int) -> Block:
-        return market.candles(lane, series, interval, start, end, now)
 
-    page = charts.chart(read, query, kept, position)
-    body = charts.candles(query, series, page, opened, None if page.next is None else cursors.issue(page.next))
-    return Answer(body, max_age=charts.max_age(page, interval, opened, now))
+@api.get("/indicators", tags=["Analytics"])
+@public
+def list_newest_indicators(
+    query: Annotated[LatestQuery, parameters(LatestQuery)], views: Shows, now: Now
+) -> Shown[Page[Newest]]:
+    """The newest values of indicators of many symbols, in the order asked, on closed candles.
+
+    They are those that `/indicators/{symbol}` ends with; its `obv` and `drawdown` over 500 rows.
+    """
+    return Shown(views.latest(query, now=now), now)
+
+
+@api.get(
+    "/indicators/<symbol>",
+    tags=["Analytics"],
+    responses={413: {"description": "Longer than 4 MB as it would be sent"}},
+)
+@public
+def read_indicators(
+    symbol: Symbol,
+    query: Annotated[IndicatorsQuery, parameters(IndicatorsQuery)],
+    views: Shows,
+    now: Now,
+    accepts: Accepts,
+) -> Shown[Indicators]:
+    """Indicators of one series on closed candles.
+
+    Values are TA-Lib's over the stored candles from so far back that an earlier start would change nothing by 1e-9, or
+    from the series' first; `obv` and `drawdown`, which never forget, begin at the first row shown. `vwap` is of the UTC
+    day, `vwap:n` of n rows. Definitions and sources: `docs/indicators.md` of the project.
+
+    With `start` and no `end` the first rows from there, else the last rows before `end`. `Accept: text/csv` gives a
+    table, its columns called as in `macd:12:26:9.signal`; `complete` and the cursor are in `X-Complete` and
+    `X-Next-Cursor`.
+    """
+    return Shown(views.indicators(IndicatorsAsked(symbol, query, accepts), now=now), now)
+
+
+@api.get("/volatility/<symbol>", tags=["Analytics"])
+@public
+def read_volatility(
+    symbol: Symbol, query: Annotated[VolatilityQuery, parameters(VolatilityQuery)], views: Shows, now: Now
+) -> Shown[Volatility]:
+    """Annualised volatility of one series over a moving window of closed candles.
+
+    A year has 365 days. `close` is the sample deviation of log returns; `parkinson`,
+    `garman_klass` and `rogers_satchell` take the range of each candle, `yang_zhang` the gaps between them too.
+    """
+    return Shown(views.volatility(VolatilityAsked(symbol, query), now=now), now)
+
+
+@api.get("/correlation", tags=["Analytics"])
+@public
+def read_correlation(
+    query: Annotated[CorrelationQuery, parameters(CorrelationQuery)], views: Shows, now: Now
+) -> Shown[Correlation]:
+    """How the log returns of 2 to 100 symbols go together, at the times that all of them have.
+
+    Returns are between consecutive such times among the last `window` + 1 intervals; `observations` tells how many
+    there are.
+    """
+    return Shown(views.correlation(query, now=now), now)
+
+
+@api.get("/beta/<symbol>", tags=["Analytics"])
+@public
+def read_beta(
+    symbol: Symbol, query: Annotated[BetaQuery, parameters(BetaQuery)], views: Shows, now: Now
+) -> Shown[Beta]:
+    """How much a symbol's log returns move for one of a benchmark's.
+
+    Their covariance by the variance of the benchmark's, at the times that both have among the last `window` + 1
+    intervals.
+    """
+    return Shown(views.beta(BetaAsked(symbol, query), now=now), now)
 
 
 @api.get("/health", tags=["System"], responses={503: {"description": "It is down"}})
 @public
 def read_health(now: Now) -> Answer[Health]:
-    """How well the system does."""
+    """How well the system does.
+
+    `degraded`, a feed late or with gaps, is still 200; `down` is 503: the tables do not answer, or no price is younger
+    than 5 minutes.
+    """
     own = wiring.settings()
     try:
         checks = _checks(now)

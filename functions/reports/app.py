@@ -1,6 +1,6 @@
 """Reports on a portfolio: holdings, performance, history, gains."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from msgspec import UNSET, Meta, UnsetType
@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from cryptopulse import wiring
 from cryptopulse.api import callers
-from cryptopulse.api.app import JSON, Answer, Api
+from cryptopulse.api.app import Answer, Api
 from cryptopulse.api.bodies import CsvFile
-from cryptopulse.api.deps import Now, Sent, Who, parameters
+from cryptopulse.api.deps import Accepts, Now, Who, parameters
 from cryptopulse.api.lists import Paged, paged
 from cryptopulse.domain.candles import DAY
 from cryptopulse.domain.lots import Method
@@ -32,8 +32,6 @@ from cryptopulse.domain.reports import (
 from cryptopulse.domain.tokens import Caller
 from cryptopulse.domain.valuation import Valuation
 from cryptopulse.telemetry import entrypoint
-
-CSV: Final = "text/csv"
 
 api = Api(lambda event: callers.authenticate(event, live=False))
 
@@ -98,7 +96,7 @@ def _valued(portfolio_id: str, query: PeriodQuery, caller: Caller, now: int) -> 
 
 @api.get("/portfolios/<portfolio_id>/gains", tags=["Portfolios"])
 def read_gains(
-    portfolio_id: str, query: Annotated[GainsQuery, parameters(GainsQuery)], caller: Who, sent: Sent, now: Now
+    portfolio_id: str, query: Annotated[GainsQuery, parameters(GainsQuery)], caller: Who, accepts: Accepts, now: Now
 ) -> Answer[Gains] | CsvFile:
     """Each disposal of a year, matched to its lots.
 
@@ -111,8 +109,8 @@ def read_gains(
     method = portfolio.cost_basis if query.method is UNSET else query.method
     start, end = year_span(number)
     year = Year.of(reader.transactions(0, end), method, portfolio.base_currency, start)
-    if _prefers_csv(sent.headers.get("Accept", "")):
-        return CsvFile(f"gains-{number}-{method}", year.csv, sent.headers.get("Accept-Encoding", ""))
+    if accepts == "csv":
+        return CsvFile(f"gains-{number}-{method}", year.csv)
     page = paged(year.matches, f"/portfolios/{portfolio_id}/gains", query)
     return Answer(
         Gains(
@@ -124,12 +122,6 @@ def read_gains(
             totals=year.totals,
         )
     )
-
-
-def _prefers_csv(accept: str) -> bool:
-    """Whether a request names CSV, and not JSON before it."""
-    kinds = [each.partition(";")[0].strip().lower() for each in accept.split(",")]
-    return CSV in kinds and JSON not in kinds[: kinds.index(CSV)]
 
 
 @entrypoint

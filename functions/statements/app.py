@@ -22,6 +22,7 @@ from cryptopulse import wiring
 from cryptopulse.api import callers
 from cryptopulse.api.app import Api
 from cryptopulse.api.deps import Now, Sent, Who, parameters
+from cryptopulse.api.renderings import LARGEST, quality
 from cryptopulse.domain.candles import DAY
 from cryptopulse.domain.ledgers import Reader
 from cryptopulse.domain.lots import EXACT, ZERO, Match
@@ -46,9 +47,7 @@ from cryptopulse.telemetry import entrypoint
 
 ROWS: Final = (10_000, 5_000, 1_000, 100)
 """How many a table shows at most: the first of these with which all of it is not too large."""
-LARGEST: Final = 4_500_000
-"""Bytes; in base64 they are the 6 MB that a Lambda function may answer."""
-_WEIGHT: Final = re.compile(r"q=([01](?:\.[0-9]{0,3})?)")
+
 
 api = Api(lambda event: callers.authenticate(event, live=False))
 
@@ -110,18 +109,6 @@ def read_statement(
     content = next(each for each in contents if len(each) <= LARGEST)
     name = re.sub("[^A-Za-z0-9]+", "-", found.portfolio.name).strip("-") or "portfolio"
     return Document(form, content, f"{name}-{year}")
-
-
-def quality(accept: str, kind: str) -> float:
-    """How welcome a media type is, 0 to 1: the most specific range that holds it counts (RFC 9110, 12.5.1)."""
-    kind = kind.partition(";")[0]
-    ranges = {}
-    for each in accept.lower().split(","):
-        name, *given = (part.strip() for part in each.split(";"))
-        weight = next((match[1] for part in given if (match := _WEIGHT.fullmatch(part))), "1")
-        ranges[name] = float(weight)
-    holding = (kind, f"{kind.partition('/')[0]}/*", "*/*")
-    return next((ranges[name] for name in holding if name in ranges), 0.0)
 
 
 def _find(user: str, reader: Reader, year: int, now: int) -> Findings:

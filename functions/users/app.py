@@ -10,8 +10,7 @@ from cryptopulse import wiring
 from cryptopulse.api import callers, security
 from cryptopulse.api.addresses import network
 from cryptopulse.api.app import Answer, Api, Created, Empty, scoped
-from cryptopulse.api.bodies import packed
-from cryptopulse.api.deps import From, IdempotencyKey, Now, Sent, Who, body, parameters
+from cryptopulse.api.deps import From, IdempotencyKey, Now, Who, body, parameters
 from cryptopulse.api.lists import Page, Paged, paged
 from cryptopulse.aws.grants import Client, once
 from cryptopulse.aws.portfolios import Reader
@@ -132,24 +131,25 @@ def change_preferences(given: Annotated[NewPreferences, body(NewPreferences)], c
 @api.get(
     "/users/me/export", tags=["Accounts"], responses={413: {"description": "Longer than 4 MB as it would be sent"}}
 )
-def export(caller: Who, sent: Sent, now: Now) -> Answer[Export]:
-    """All that is kept of me; above 4 MB only with `Accept-Encoding: gzip`.
+def export(caller: Who, now: Now) -> Answer[Export]:
+    """All that is kept of me.
 
-    Longer still: the portfolios' own exports give it a year at a time.
+    Above 4 MB only with `Accept-Encoding: gzip`. Longer still: the portfolios' own exports give it a year at a time.
     """
     account, alerts = wiring.accounts().require(caller.user), wiring.alerts()
     newest = alerts.page(caller.user, 0, now, None, FIRINGS, is_newest_first=True)
-    everything = Export(
-        exported_at=rfc3339(now),
-        profile=Profile.of(account),
-        preferences=account.preferences,
-        sessions=_sessions(caller, now),
-        tokens=_tokens(caller, now),
-        portfolios=_portfolios(caller.user),
-        alerts=[AlertView.of(alert) for alert in alerts.all(caller.user)],
-        alerts_fired=[fired.view for fired in newest],
+    return Answer(
+        Export(
+            exported_at=rfc3339(now),
+            profile=Profile.of(account),
+            preferences=account.preferences,
+            sessions=_sessions(caller, now),
+            tokens=_tokens(caller, now),
+            portfolios=_portfolios(caller.user),
+            alerts=[AlertView.of(alert) for alert in alerts.all(caller.user)],
+            alerts_fired=[fired.view for fired in newest],
+        )
     )
-    return packed(Answer(everything), sent.headers.get("Accept-Encoding", ""))
 
 
 def _portfolios(user: str) -> list[PortfolioExport]:

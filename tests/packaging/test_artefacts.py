@@ -15,16 +15,19 @@ from local import template
 FUNCTIONS = template.resources("AWS::Serverless::Function")
 ARTEFACTS = template.ROOT / ".aws-sam" / "host"
 LAYERS_MB = 120
-SHIPPED = ("layers/dependencies/requirements.txt", "functions/statements/requirements.txt")
+LAYERS = {"Dependencies": "layers/dependencies", "Analytics": "layers/analytics"}
+SHIPPED = (*(f"{folder}/requirements.txt" for folder in LAYERS.values()), "functions/statements/requirements.txt")
 UNZIPPED_MB = 250
 """Lambda's limit of a function with its layers."""
-HEAVY = {"aws_xray_sdk", "boto3", "pandas", "polars", "scipy", "talib"}
+HEAVY = {"aws_xray_sdk", "boto3", "numpy", "pandas", "polars", "scipy", "talib"}
 CREDENTIALS = {"argon2", "cryptography", "email_validator", "jwt"}
 """What only the functions that keep accounts are to wait for."""
 KEEP_ACCOUNTS = {"Auth", "Users", "Portfolios", "Imports", "Reports", "Statements", "Alerts"}
 
-OWN = {"Statements": {"pandas"}}
+OWN = {"Statements": {"numpy", "pandas"}}
 """What a function brings along in its own artefact, and no other."""
+ANALYTICS = {"Queries", "WarmCache"}
+"""What carries the layer of that name, but waits for it only when asked for analytics."""
 
 IMPORT = """
 import importlib.util, json, sys
@@ -39,6 +42,8 @@ importlib._bootstrap_external.SourceLoader.source_to_code = source_to_code
 import app
 
 assert callable(app.handler)
+for name in later:
+    importlib.import_module(name)
 print(json.dumps({"modules": sorted(sys.modules), "compiled": compiled}))
 """
 
@@ -53,16 +58,31 @@ def artefacts() -> Path:
     return ARTEFACTS
 
 
-def imported(artefacts: Path, function: str) -> dict[str, list[str]]:
-    """What importing a handler loads, and what it has to compile, as Lambda would: `-I` and no site-packages."""
-    places = [str(artefacts / function), str(artefacts / "Dependencies/python"), str(artefacts / "Core/python")]
-    program = f"import sys; sys.path[:0] = {places}\n{IMPORT}"
+def parts(function: str) -> list[str]:
+    """The folders of artefacts that Lambda puts together for a function."""
+    return [function, *(["Analytics"] if function in ANALYTICS else []), "Dependencies", "Core"]
+
+
+def imported(artefacts: Path, function: str, *later: str) -> dict[str, list[str]]:
+    """What importing a handler, and then others of its modules, loads and has to compile.
+
+    As Lambda would: `-I` and no site-packages.
+    """
+    own, *layers = parts(function)
+    places = [str(artefacts / own), *(str(artefacts / layer / "python") for layer in layers)]
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-c", program], env={}, capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-I", "-S", "-B", "-c", f"import sys; sys.path[:0] = {places}; later = {later}\n{IMPORT}"],
+        env={}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     answer: dict[str, list[str]] = json.loads(done.stdout)
     return answer
+
+
+def megabytes(artefacts: Path, folders: list[str]) -> float:
+    return (
+        sum(path.stat().st_size for each in folders for path in (artefacts / each).rglob("*") if path.is_file()) / 1e6
+    )
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -74,6 +94,14 @@ def test_a_handler_imports_alone_compiled_and_lean(artefacts: Path, function: st
     assert refused.isdisjoint(module.partition(".")[0] for module in seen["modules"])
 
 
+@pytest.mark.parametrize("function", sorted(ANALYTICS))
+def test_analytics_import_compiled_and_without_what_their_engine_looks_for(artefacts: Path, function: str) -> None:
+    domain = "cryptopulse.domain"
+    seen = imported(artefacts, function, f"{domain}.technical", f"{domain}.volatility", f"{domain}.correlation")
+    assert seen["compiled"] == []
+    assert {module.partition(".")[0] for module in seen["modules"]} & HEAVY == {"numpy", "talib"}
+
+
 def test_all_byte_code_is_valid_whatever_the_date_of_its_source(artefacts: Path) -> None:
     sources = list(artefacts.rglob("*.py"))
     assert sources
@@ -83,35 +111,25 @@ def test_all_byte_code_is_valid_whatever_the_date_of_its_source(artefacts: Path)
 
 
 def test_the_layers_leave_room_below_lambdas_limit(artefacts: Path) -> None:
-    size = sum(
-        path.stat().st_size
-        for layer in ("Dependencies", "Core")
-        for path in (artefacts / layer).rglob("*")
-        if path.is_file()
-    )
-    assert 1 < size / 1e6 <= LAYERS_MB
+    assert 1 < megabytes(artefacts, ["Dependencies", "Core"]) <= LAYERS_MB
 
 
-def test_the_dependencies_are_wheels_of_the_pinned_versions(artefacts: Path) -> None:
-    built = {tuple(path.stem.rsplit("-", 1)) for path in (artefacts / "Dependencies/python").glob("*.dist-info")}
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_fits_with_its_layers(artefacts: Path, function: str) -> None:
+    assert 1 < megabytes(artefacts, parts(function)) <= (UNZIPPED_MB if function in OWN else LAYERS_MB)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_has_wheels_of_the_pinned_versions(artefacts: Path, layer: str) -> None:
+    built = {tuple(path.stem.rsplit("-", 1)) for path in (artefacts / layer / "python").glob("*.dist-info")}
     assert {(name.lower().replace("_", "-"), version) for name, version in built} == pins(
-        "layers/dependencies/requirements.txt"
+        f"{LAYERS[layer]}/requirements.txt"
     )
 
 
 @pytest.mark.parametrize("file", SHIPPED)
 def test_the_environment_has_the_artefacts_own_versions(file: str) -> None:
     assert pins(file) <= pins("requirements/dev.txt")
-
-
-def test_statements_fit_with_the_layers(artefacts: Path) -> None:
-    size = sum(
-        path.stat().st_size
-        for part in ("Statements", "Dependencies", "Core")
-        for path in (artefacts / part).rglob("*")
-        if path.is_file()
-    )
-    assert size / 1e6 <= UNZIPPED_MB
 
 
 @pytest.mark.parametrize("file", [*SHIPPED, "requirements/dev.txt"])

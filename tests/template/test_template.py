@@ -19,6 +19,7 @@ TABLES = {
     "Users": {"Accounts", "Connections"},
     "WipeAccounts": {"Accounts", "Connections"},
     "Queries": {"Market", "Connections"},
+    "WarmCache": {"Market"},
     "Portfolios": {"Accounts", "Market", "Connections"},
     "Imports": {"Accounts", "Market", "Connections"},
     "ImportTransactions": {"Accounts", "Market", "Connections"},
@@ -306,16 +307,32 @@ def test_no_policy_of_sams_own_macros() -> None:
     )
 
 
-def test_the_queries_only_read_but_for_their_rate_limits() -> None:
-    allowed = {
-        statement["Resource"]["Fn::GetAtt"][0]: set(actions(statement))
+@pytest.mark.parametrize(
+    ("function", "others"),
+    [("Queries", [("Connections", ["dynamodb:GetItem", "dynamodb:UpdateItem"], None)]), ("WarmCache", [])],
+)
+def test_analytics_write_nothing_but_their_cache_and_rate_limits(function: str, others: list[Any]) -> None:
+    allowed = [
+        (statement["Resource"]["Fn::GetAtt"][0], actions(statement), statement.get("Condition"))
         for name, statement in statements()
-        if name == "Queries"
-    }
-    assert allowed == {
-        "Market": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"},
-        "Connections": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
-    }
+        if name == function
+    ]
+    cache = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["CACHE#*", "ASKED#*"]}}
+    assert allowed == [
+        ("Market", ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"], None),
+        ("Market", ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], cache),
+        *others,
+    ]
+
+
+def test_only_analytics_carry_their_layer(expanded: dict[str, Resource]) -> None:
+    for name, function in of_type(expanded, "AWS::Lambda::Function").items():
+        condition, local, aws = function["Layers"]["Fn::If"]
+        carried = [re.sub("[0-9a-f]{10}$", "", layer["Ref"]) for layer in aws]  # SAM's versions of layers
+        assert condition == "IsLocal"
+        assert local == aws[-1:]
+        assert carried[-2:] == ["Dependencies", "Core"]
+        assert carried[:-2] == (["Analytics"] if name in {"Queries", "WarmCache"} else [])
 
 
 def test_only_senders_know_the_management_url(expanded: dict[str, Resource]) -> None:
@@ -339,4 +356,4 @@ def test_every_route_leads_to_a_function_that_may_be_called(expanded: dict[str, 
 def test_every_trigger_has_an_event_to_try_it_with() -> None:
     events = {path.stem for path in (template.ROOT / "events").glob("*.json")}
     names = {Path(function["CodeUri"]).name for function in FUNCTIONS.values()}
-    assert events == (names - {"websocket"}) | {"ws_connect", "ws_message", "ws_disconnect"}
+    assert events == (names - {"websocket"}) | {"ws_connect", "ws_message", "ws_disconnect", "indicators"}

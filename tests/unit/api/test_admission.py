@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse.api.app import Answer, Api, Empty, File, need_of, public, scoped
 from cryptopulse.api.deps import Who
+from cryptopulse.domain.renderings import Rendering
 from cryptopulse.domain.tokens import SCOPES, Caller
 from cryptopulse.errors import LimitedError, ServiceError, ThrottledError, UnauthenticatedError
 from tests.unit.api.conftest import Minute
@@ -61,7 +63,7 @@ def make(asked: Callable[[APIGatewayProxyEventV2], Caller] = guard) -> Api:
 
     @api.get("/own/file")
     def read_file() -> File:
-        return File("text/plain", "own")
+        return File(Rendering.of("text/plain", b"own", fresh_until=0, stays_until=0))
 
     @api.post("/own")
     def add(caller: Who) -> Answer[str]:
@@ -96,7 +98,7 @@ def ask(http_event: Callable[..., dict[str, Any]], context: LambdaContext) -> As
 
 def told(answer: dict[str, Any]) -> dict[str, str]:
     """The headers that differ from one answer to the other."""
-    usual = {"Content-Type", "X-Request-Id"}
+    usual = {"Content-Type", "Vary", "X-Request-Id"}
     return {name: value for name, value in answer["headers"].items() if name not in usual}
 
 
@@ -243,7 +245,9 @@ def test_the_log_names_the_caller_and_nothing_secret(ask: Ask, caplog: pytest.Lo
     for word in ("session", "nobody", "read"):
         ask("POST", "/own", word)
     lines = [vars(line) for line in caplog.records]
-    assert [(line["status"], line.get("user")) for line in lines] == [(200, "ann"), (401, None), (403, "ann")]
+    ann = sha256(b"user:ann").hexdigest()[:16]
+    assert [(line["status"], line.get("user_hash")) for line in lines] == [(200, ann), (401, None), (403, ann)]
+    assert "ann" not in [*(str(value) for line in lines for value in line.values())]
 
 
 def test_a_caller_is_not_the_next_ones(ask: Ask, minute: Minute, caplog: pytest.LogCaptureFixture) -> None:
@@ -252,7 +256,8 @@ def test_a_caller_is_not_the_next_ones(ask: Ask, minute: Minute, caplog: pytest.
     minute.error = ServiceError("Down", "table Connections")
     assert ask("GET", "/own", "", api)["statusCode"] == 401
     assert not {name for name in ask("GET", "/no", "", api)["headers"] if name.startswith("RateLimit")}
-    assert [vars(line).get("user") for line in caplog.records if line.message == "answered"] == ["ann", None, None]
+    lines = [vars(line) for line in caplog.records if line.message == "answered"]
+    assert ["user_hash" in line for line in lines] == [True, False, False]
 
 
 @pytest.mark.parametrize("mark", [scoped("read"), scoped("session"), lambda function: function])

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from cryptopulse.api.app import Answer, Api, Created, Empty, File, public
 from cryptopulse.api.deps import parameters
+from cryptopulse.domain.renderings import Rendering
 from cryptopulse.domain.times import Time
 from cryptopulse.errors import (
     ConditionError,
@@ -80,7 +81,7 @@ def make(error: Exception | None) -> Api:
     @api.get("/things")
     @public
     def list_() -> File:
-        return File("text/plain", "things")
+        return File(Rendering.of("text/plain", b"things", fresh_until=0, stays_until=0))
 
     @api.put("/cookies")
     @public
@@ -126,6 +127,7 @@ def test_an_answer_says_how_long_it_keeps_and_who_asked(ask: Ask) -> None:
         "headers": {
             "Content-Type": "application/json",
             "Cache-Control": "public, max-age=1",
+            "Vary": "Accept-Encoding",
             "X-Request-Id": REQUEST_ID,
         },
         "body": '{"name":"a 0 1 False"}',
@@ -161,6 +163,7 @@ def test_a_bad_parameter_is_named(ask: Ask, query: dict[str, str], field: str, m
         {
             "Content-Type": "application/problem+json",
             "Cache-Control": "no-store",
+            "Vary": "Accept-Encoding",
             "X-Request-Id": REQUEST_ID,
             **LIMITED,
         },
@@ -235,6 +238,7 @@ def test_a_problem_tells_what_would_help(ask: Ask, error: Exception, advice: dic
     assert ask("GET", "/things/a", error=error)["headers"] == {
         "Content-Type": "application/problem+json",
         "Cache-Control": "no-store",
+        "Vary": "Accept-Encoding",
         "X-Request-Id": REQUEST_ID,
         **LIMITED,
         **advice,
@@ -250,12 +254,18 @@ def test_an_unexpected_error_is_logged(ask: Ask, caplog: pytest.LogCaptureFixtur
 
 def test_each_request_is_one_line_in_the_log(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
     ask("GET", "/things/a")
+    ask("HEAD", "/things/a")
+    ask("PUT", "/things")
     ask("PUT", "/nothing")
     names = ("message", "method", "route", "status", "http_request_id")
     assert [tuple(vars(line)[name] for name in names) for line in caplog.records] == [
         ("answered", "GET", "/things/{name}", 200, REQUEST_ID),
+        ("answered", "HEAD", "/things/{name}", 200, REQUEST_ID),
+        ("answered", "PUT", "/things", 405, REQUEST_ID),
         ("answered", "PUT", None, 404, REQUEST_ID),
     ]
+    assert [vars(line)["bytes"] for line in caplog.records[:2]] == [len('{"name":"a 0 1 False"}'), 0]
+    assert {vars(line)["ms"] >= 0 for line in caplog.records} == {True}
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/things/a/b", "/things/", "/things/a\nb"])
@@ -306,6 +316,7 @@ def test_what_was_made_is_created_and_not_kept(ask: Ask) -> None:
             "Cache-Control": "no-store",
             "Location": f"{ISSUER}/things/new",
             "ETag": tag('{"name":"new"}'),
+            "Vary": "Accept-Encoding",
             "X-Request-Id": REQUEST_ID,
             **LIMITED,
         },
@@ -335,12 +346,23 @@ def test_a_known_answer_is_not_sent_again(ask: Ask, form: str, name: str) -> Non
     for method in ("GET", "HEAD"):
         answer = ask(method, "/things/a", headers={name: form.format(tag)})
         assert (answer["statusCode"], answer["body"]) == (304, "")
-        assert answer["headers"] == {"Cache-Control": "public, max-age=1", "ETag": tag, "X-Request-Id": REQUEST_ID}
+        assert answer["headers"] == {
+            "Cache-Control": "public, max-age=1",
+            "ETag": tag,
+            "Vary": "Accept-Encoding",
+            "X-Request-Id": REQUEST_ID,
+        }
 
 
 def test_what_nobody_may_keep_can_be_tagged_and_spared_too(ask: Ask) -> None:
     own = tag('{"name":"own"}')
-    told = {"Cache-Control": "no-store", "ETag": own, "X-Request-Id": REQUEST_ID, **LIMITED}
+    told = {
+        "Cache-Control": "no-store",
+        "ETag": own,
+        "Vary": "Accept-Encoding",
+        "X-Request-Id": REQUEST_ID,
+        **LIMITED,
+    }
     got = ask("GET", "/things/own")
     assert (got["statusCode"], got["headers"]) == (200, {"Content-Type": "application/json", **told})
     known = ask("GET", "/things/own", headers={"if-none-match": own})

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 import pytest
@@ -10,8 +11,10 @@ from msgspec import Meta, Struct
 from openapi_spec_validator import validate
 
 from cryptopulse.api.app import Answer, Api, Created, Empty, need_of, public, scoped
-from cryptopulse.api.deps import IdempotencyKey, IfMatch, Once, Symbol, Who, body, parameters
+from cryptopulse.api.deps import Accepts, IdempotencyKey, IfMatch, Once, Symbol, Who, body, parameters
 from cryptopulse.api.docs import ASSETS, PAGE
+from cryptopulse.api.lists import Page
+from cryptopulse.api.renderings import Shown
 from cryptopulse.domain.tokens import Caller
 from local import openapi
 from local.openapi import DOCUMENT, ROOT, document
@@ -42,7 +45,7 @@ def test_parameters_are_described() -> None:
     (symbol, *others) = document()["paths"]["/candles/{symbol}"]["get"]["parameters"]
     assert (symbol["name"], symbol["in"], symbol["required"]) == ("symbol", "path", True)
     assert [(each["name"], each["in"], each["required"]) for each in others] == [
-        (name, "query", False) for name in ("venue", "interval", "start", "end", "limit", "open", "cursor")
+        (name, "query", False) for name in ("venue", "interval", "start", "end", "limit", "cursor", "open", "fields")
     ]
 
 
@@ -82,14 +85,30 @@ class ThingQuery(Struct, forbid_unknown_fields=True):
     colour: Colour
 
 
+class Room(Struct):
+    """A part of a room."""
+
+    name: str
+    size: float
+
+
+class RoomQuery(Struct, forbid_unknown_fields=True):
+    fields: str = ""
+
+
 def nobody(_: APIGatewayProxyEventV2) -> Caller:
     raise NotImplementedError
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """The document of a small API."""
     api = Api(nobody)
+    own = {"body": {"colour": "blue"}, "201": {"id": "1"}, "409": {"detail": "There is one."}}
+    problems = {status: {"detail": status} for status in openapi.PROBLEMS}
+    examples = {"parameters": {"thing_id": "1"}, "problems": problems, "operations": {"add_thing": own}}
+    (tmp_path / "examples.json").write_text(json.dumps(examples))
+    monkeypatch.setattr(openapi, "EXAMPLES", tmp_path / "examples.json")
 
     @api.post("/things", tags=["Things"], responses={409: {"description": "There is one"}})
     @scoped("trade")
@@ -132,15 +151,36 @@ def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         """A price."""
         return Answer(Thing(symbol))
 
+    @api.get("/rooms/<room_id>", tags=["Rooms"])
+    @public
+    def read_room(
+        room_id: str, query: Annotated[RoomQuery, parameters(RoomQuery)], accepts: Accepts
+    ) -> Shown[Page[Room]]:
+        """What is in a room."""
+        raise NotImplementedError
+
     monkeypatch.setattr(openapi, "apis", lambda: [api])
     told = document()
     validate(told)
     return told
 
 
-PROBLEM = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 THING = {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}}
 NEW_THING = {"application/json": {"schema": {"$ref": "#/components/schemas/NewThing"}}}
+
+
+def headers(*names: str) -> dict[str, Any]:
+    return {"headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names)}}
+
+
+OPEN = headers("Cache-Control", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+KEPT = headers("Cache-Control", "ETag", "Vary")
+
+
+def problem(status: int, title: str, detail: str) -> dict[str, Any]:
+    own = {"title": title, "status": status, "detail": detail}
+    return {"type": "about:blank", **own, "request_id": openapi.REQUEST_ID}
 
 
 def refusals(*names: str) -> dict[str, Any]:
@@ -164,10 +204,23 @@ def test_a_closed_route_tells_its_scope_its_body_and_what_may_happen(told: dict[
                 "schema": {"type": "string", "pattern": "^[ -~]{1,64}$"},
             }
         ],
-        "requestBody": {"required": True, "content": NEW_THING},
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {**NEW_THING["application/json"], "example": {"colour": "blue"}}},
+        },
         "responses": {
-            "201": {"description": "Created", "content": THING},
-            "409": {"description": "There is one", **PROBLEM},
+            "201": {
+                "description": "Created",
+                **headers(*OPEN["headers"], "Location", "ETag"),
+                "content": {"application/json": {**THING["application/json"], "example": {"id": "1"}}},
+            },
+            "409": {
+                "description": "There is one",
+                **headers(),
+                "content": {
+                    "application/problem+json": {**PROBLEM, "example": problem(409, "Conflict", "There is one.")}
+                },
+            },
             **refusals("400", "401", "403", "413", "415", "422", "429", "default"),
         },
     }
@@ -206,9 +259,11 @@ def test_a_route_that_declares_nothing_is_closed(told: dict[str, Any]) -> None:
         "tags": ["Things"],
         "security": [{"bearerAuth": []}],
         "x-scope": "session",
-        "parameters": [{"name": "thing_id", "in": "path", "required": True, "schema": {"type": "string"}}],
+        "parameters": [
+            {"name": "thing_id", "in": "path", "required": True, "example": "1", "schema": {"type": "string"}}
+        ],
         "responses": {
-            "204": {"description": "Done"},
+            "204": {"description": "Done", **OPEN},
             **refusals("401", "403", "404", "429", "default"),
         },
     }
@@ -228,6 +283,7 @@ def test_a_closed_read_is_kept_by_nobody(told: dict[str, Any]) -> None:
         "responses": {
             "200": {
                 "description": "OK",
+                **OPEN,
                 "content": {
                     "application/json": {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/Thing"}}}
                 },
@@ -235,7 +291,15 @@ def test_a_closed_read_is_kept_by_nobody(told: dict[str, Any]) -> None:
             **refusals("401", "403", "422", "429", "default"),
         },
     }
-    assert {*told["components"]["schemas"]} == {"Conflict", "FieldError", "Problem", "NewThing", "Thing"}
+    assert {*told["components"]["schemas"]} == {
+        "Conflict",
+        "FieldError",
+        "Problem",
+        "NewThing",
+        "Thing",
+        "Room",
+        "Page_Room_",
+    }
 
 
 def test_a_public_route_may_take_a_cookie_in_place_of_its_body(told: dict[str, Any]) -> None:
@@ -247,7 +311,7 @@ def test_a_public_route_may_take_a_cookie_in_place_of_its_body(told: dict[str, A
         "parameters": [],
         "requestBody": {"required": False, "content": NEW_THING},
         "responses": {
-            "204": {"description": "Done"},
+            "204": {"description": "Done", **OPEN},
             **refusals("400", "413", "415", "422", "429", "default"),
         },
     }
@@ -262,17 +326,34 @@ def test_a_public_read_asks_for_nothing_and_may_be_kept(told: dict[str, Any]) ->
     assert (operation["security"], operation["responses"]) == (
         [],
         {
-            "200": {"description": "OK", "content": THING},
-            "304": {"description": "Not changed since the answer whose ETag `If-None-Match` names"},
-            "503": {"description": "Closed", "content": THING},
+            "200": {"description": "OK", **KEPT, "content": THING},
+            "304": {"description": "Not changed since the answer whose ETag `If-None-Match` names", **KEPT},
+            "503": {"description": "Closed", **KEPT, "content": THING},
             **refusals("404", "429", "default"),
         },
     )
 
 
+def test_with_fields_only_some_members_are_there_and_csv_has_headers_of_its_own(told: dict[str, Any]) -> None:
+    operation = told["paths"]["/rooms/{room_id}"]["get"]
+    (_, fields) = operation["parameters"]
+    assert fields["schema"]["examples"] == ["name,size"]
+    answer = operation["responses"]["200"]
+    assert {"headers": answer["headers"]} == headers(*KEPT["headers"], "X-Next-Cursor")
+    assert answer["content"]["text/csv"] == {"schema": {"type": "string"}}
+    whole, page = answer["content"]["application/json"]["schema"]["anyOf"]
+    assert whole == {"$ref": "#/components/schemas/Page_Room_"}
+    some = page["properties"]["items"]["items"]
+    assert (some["propertyNames"], some["minProperties"]) == ({"enum": ["name", "size"]}, 1)
+
+
 def test_every_refusal_is_a_problem(told: dict[str, Any]) -> None:
     named = told["components"]["responses"]
     assert {*named} == {"400", "401", "403", "404", "412", "413", "415", "422", "429", "default"}
-    assert [each["content"] for each in named.values()] == [PROBLEM["content"]] * len(named)
-    assert {*named["429"]["headers"]} == {"Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
-    assert {*named["401"]["headers"]} == {"WWW-Authenticate"}
+    assert [each["content"]["application/problem+json"]["schema"] for each in named.values()] == [
+        PROBLEM["schema"]
+    ] * len(named)
+    assert named["404"]["content"]["application/problem+json"]["example"] == problem(404, "Not Found", "404")
+    limits = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+    assert {"headers": named["429"]["headers"]} == headers("Retry-After", *limits)
+    assert {"headers": named["401"]["headers"]} == headers("WWW-Authenticate")

@@ -1,16 +1,14 @@
-"""What every API function does alike: who may ask, how often, errors as problem+json, ETags, a line in the log."""
+"""What every API function does alike: who may ask, how often, errors as problem+json, a line in the log."""
 
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from hashlib import sha256
+from functools import cached_property, partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_type_hints, override
 
 import msgspec
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.api_gateway import Route
+from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
 from aws_lambda_powertools.shared.cookies import Cookie
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
@@ -19,8 +17,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cryptopulse import wiring
 from cryptopulse.api.addresses import address, network
+from cryptopulse.api.renderings import NO_STORE, Rendered, cache_control, entity_tag, sent
 from cryptopulse.aws.kept import Repeatable
 from cryptopulse.domain.limits import Standing
+from cryptopulse.domain.renderings import Rendering
 from cryptopulse.domain.times import Moment, rfc3339
 from cryptopulse.domain.tokens import Caller, Scope
 from cryptopulse.errors import (
@@ -39,7 +39,7 @@ from cryptopulse.errors import (
     TooLargeError,
     UnauthenticatedError,
 )
-from cryptopulse.telemetry import logger
+from cryptopulse.telemetry import logger, noted, user_hash
 
 STATUSES: Final[Mapping[type[CryptoPulseError], HTTPStatus]] = {
     MalformedError: HTTPStatus.BAD_REQUEST,
@@ -56,12 +56,19 @@ STATUSES: Final[Mapping[type[CryptoPulseError], HTTPStatus]] = {
 """What clients are told in the errors' own words."""
 JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
+CACHE_STATUSES: Final = {
+    "hit": "CryptoPulse; hit",
+    "shared": "CryptoPulse; hit; detail=shared",
+    "stale": "CryptoPulse; hit; detail=stale",
+    "miss": "CryptoPulse; fwd=miss",
+}
+"""The header Cache-Status (RFC 9211) of answers that came so."""
 
 
 class FieldError(Struct):
     """What is wrong with one field or parameter."""
 
-    field: str
+    field: Annotated[str, Meta(description="Its name; `[3].price`: in the fourth item of an array")]
     message: str
 
 
@@ -72,28 +79,36 @@ class Conflict(Struct):
     transaction_id: Annotated[str | None, Meta(description="null: what the request would enter")]
     asset: str
     time: Moment
-    missing: Annotated[str, Meta(description="How much of the asset would not be there then")]
+    missing: Annotated[str, Meta(description="How much of the asset would not be there then, in its units")]
 
 
 class Problem(Struct, kw_only=True):
     """What went wrong, as RFC 9457 has it."""
 
-    type: str = "about:blank"
+    type: Annotated[str, Meta(description="What kind: `about:blank`, the status says it all")] = "about:blank"
     title: Annotated[str, Meta(description="The status in words")]
-    status: int
-    detail: str
+    status: Annotated[int, Meta(description="The HTTP status")]
+    detail: Annotated[str, Meta(description="What went wrong, for who reads it")]
     request_id: Annotated[str, Meta(description="Tell it when you ask us about this answer")]
-    errors: list[FieldError] | UnsetType = UNSET
+    errors: Annotated[list[FieldError], Meta(description="Of a 422: what is wrong with what was sent")] | UnsetType = (
+        UNSET
+    )
     conflict: Conflict | UnsetType = UNSET
 
 
 class Request(APIGatewayProxyEventV2):
-    """A request, and once it has been let in who makes it, how they stand with their rate limit, and what its repeats
-    are known by."""
+    """A request, and as far as it has come: its route, who makes it, how they stand with their rate limit, what its
+    repeats are known by, and which headers choose the answer's form."""
 
+    route: str | None = None
     caller: Caller | None = None
     standing: Standing | None = None
     repeatable: Repeatable | None = None
+    vary: tuple[str, ...] = ()
+
+    @cached_property
+    def headers(self) -> dict[str, str]:  # made once, not whenever it is asked for
+        return super().headers
 
 
 class Given:
@@ -195,26 +210,11 @@ class Empty(Response[str]):
         super().__init__(HTTPStatus.NO_CONTENT, None, "", kept, list(cookies))
 
 
-class File(Response[str]):
-    """A text file that changes with a deployment only.
+class File(Rendered[str]):
+    """A text file that changes with a deployment only."""
 
-    Args:
-        content_type: Its media type.
-        text: What is in it.
-    """
-
-    def __init__(self, content_type: str, text: str) -> None:
-        super().__init__(HTTPStatus.OK, content_type, text, {"Cache-Control": cache_control(3600)})
-
-
-def entity_tag(text: bytes) -> str:
-    """The strong ETag of a body."""
-    return f'"{sha256(text).hexdigest()[:32]}"'
-
-
-def cache_control(max_age: int) -> str:
-    """The header's value."""
-    return f"public, max-age={max_age}" if max_age else "no-store"
+    def __init__(self, rendering: Rendering) -> None:
+        super().__init__(rendering, 3600)
 
 
 class Api(APIGatewayHttpResolver):
@@ -232,6 +232,7 @@ class Api(APIGatewayHttpResolver):
     def __init__(self, guard: Guard | None = None) -> None:
         super().__init__()
         self._guard = guard
+        self._static_paths: set[str] = set()
         self.not_found(self._no_route)
         self.exception_handler(CryptoPulseError)(self._refuse)
         self.exception_handler(Exception)(self._fail)
@@ -255,14 +256,17 @@ class Api(APIGatewayHttpResolver):
             }
             need: Need = vars(function).get("need", "read" if method == "GET" else "session")
             admit = self._admission(need)
+            path_shown = rule.replace("<", "{").replace(">", "}")
             if need == "public" and any(mark.is_personal for mark in marks.values()):
                 raise TypeError(f"{method} {rule} is public and asks for its caller")
 
             def answer(**path: str) -> Any:
-                if path and self._is_static(self.current_event.path):
+                request = self.current_event
+                if path and request.path in self._static_paths:
                     raise NoRouteError  # by another method it is a path of its own, and no parameter
+                request.route = path_shown
                 admit()
-                made = {name: mark.make(self.current_event) for name, mark in marks.items()}
+                made = {name: mark.make(request) for name, mark in marks.items()}
                 response = function(**path, **made)
                 if need != "public":
                     response.headers["Cache-Control"] = cache_control(0)
@@ -270,6 +274,8 @@ class Api(APIGatewayHttpResolver):
 
             vars(answer).update(__wrapped__=function, need=need)  # for the OpenAPI document
             register(answer)
+            if "<" not in rule:
+                self._static_paths.add(rule)
             return function
 
         return registered
@@ -282,24 +288,37 @@ class Api(APIGatewayHttpResolver):
         if method == "HEAD":
             event = {**event, "requestContext": {**request, "http": {**request["http"], "method": "GET"}}}
         answer = super().resolve(event, context)
+        asked, more = self.current_event, noted()
         answer["headers"]["X-Request-Id"] = request["requestId"]
-        _tag(answer)
-        if self.current_event.http_method == "GET":
-            _spare(answer, self.current_event.headers.get("If-None-Match"))
-        _tell(answer, self.current_event.standing)
+        if "cache" in more:
+            answer["headers"]["Cache-Status"] = CACHE_STATUSES[more["cache"]]
+        _tell(answer, asked.standing)
         if method == "HEAD":
             answer |= {"body": "", "isBase64Encoded": False}
-        caller = self.current_event.caller
         logger.info(
             "answered",
-            method=method,
-            route=next((route.openapi_path for route in self._routes_at(event["rawPath"])), None),
-            status=answer["statusCode"],
-            ms=round((time.perf_counter() - began) * 1000, 1),
-            http_request_id=request["requestId"],
-            extra={} if caller is None else {"user": caller.user},
+            extra={
+                "http_request_id": request["requestId"],
+                "method": method,
+                "route": asked.route,
+                "status": answer["statusCode"],
+                "ms": round((time.perf_counter() - began) * 1000, 1),
+                "bytes": _size(answer),
+                **({} if asked.caller is None else {"user_hash": user_hash(asked.caller.user)}),
+                **more,
+            },
         )
         return answer
+
+    @override
+    def _build_response(self, response_builder: ResponseBuilder[Any]) -> dict[str, Any]:
+        request, response = self.current_event, response_builder.response
+        codings = request.headers.get("Accept-Encoding", "")
+        known = request.headers.get("If-None-Match") if request.http_method == "GET" else None
+        try:
+            return sent(response, codings, known, request.vary)
+        except TooLargeError as error:
+            return sent(self._refuse(error), codings, None, request.vary)
 
     def _to_proxy_event(self, event: dict[str, Any]) -> Request:
         return Request(event)
@@ -346,19 +365,18 @@ class Api(APIGatewayHttpResolver):
         return [*self._static_routes, *self._dynamic_routes]
 
     def _routes_at(self, path: str) -> list[Route]:
-        routes = self._static_routes if self._is_static(path) else self._dynamic_routes
+        routes = self._static_routes if path in self._static_paths else self._dynamic_routes
         return [route for route in routes if route.rule.match(path)]
-
-    def _is_static(self, path: str) -> bool:
-        return any(route.rule.match(path) for route in self._static_routes)
 
     def _no_route(self, _: NoRouteError) -> Response[str]:
         """404, or for a known path 405 and what is allowed."""
         self._admit_anybody()
-        methods = {route.method for route in self._routes_at(self.current_event.path)}
-        if not methods:
+        routes = self._routes_at(self.current_event.path)
+        if not routes:
             return self._problem(HTTPStatus.NOT_FOUND, "There is nothing at this path.")
-        methods |= {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+        self.current_event.route = routes[0].openapi_path
+        methods = {route.method for route in routes} | {"OPTIONS"}
+        methods |= {"HEAD"} if "GET" in methods else set()
         allow = {"Allow": ", ".join(sorted(methods))}
         method = self.current_event.http_method
         if method == "OPTIONS":
@@ -407,7 +425,7 @@ class Api(APIGatewayHttpResolver):
             conflict=_conflict(error) if isinstance(error, ShortError) else UNSET,
         )
         body = msgspec.json.encode(problem).decode()
-        return Response(status, PROBLEM, body, {"Cache-Control": "no-store", **(headers or {})})
+        return Response(status, PROBLEM, body, {"Cache-Control": NO_STORE, **(headers or {})})
 
 
 def _origin(request: Request) -> str:
@@ -444,27 +462,15 @@ def _advice(error: CryptoPulseError) -> dict[str, str]:
 def _tell(answer: dict[str, Any], standing: Standing | None) -> None:
     """Adds how the caller stands, but to what others may be shown from a cache."""
     headers = answer["headers"]
-    if standing is not None and headers.get("Cache-Control", "no-store") == "no-store":
+    if standing is not None and headers.get("Cache-Control", NO_STORE) == NO_STORE:
         headers["RateLimit-Limit"] = str(standing.limit)
         headers["RateLimit-Remaining"] = str(standing.remaining)
         headers["RateLimit-Reset"] = str(standing.reset)
 
 
-def _tag(answer: dict[str, Any]) -> None:
-    """Gives what may be kept its ETag."""
-    headers = answer["headers"]
-    if answer["statusCode"] == HTTPStatus.OK and headers.get("Cache-Control", "no-store") != "no-store":
-        headers["ETag"] = entity_tag(answer["body"].encode())
-
-
-def _spare(answer: dict[str, Any], known: str | None) -> None:
-    """Spares a client the body that it knows."""
-    headers = answer["headers"]
-    if answer["statusCode"] == HTTPStatus.OK and known is not None and _matches(known, headers.get("ETag", "")):
-        del headers["Content-Type"]
-        answer |= {"statusCode": HTTPStatus.NOT_MODIFIED, "body": "", "isBase64Encoded": False}
-
-
-def _matches(known: str, tag: str) -> bool:
-    """Whether If-None-Match names the tag, weakly compared as RFC 9110 asks."""
-    return tag != "" and (known.strip() == "*" or tag in re.findall(r'"[^"]*"', known))
+def _size(answer: dict[str, Any]) -> int:
+    """Bytes of an answer's body, as they go to the client."""
+    body: str = answer["body"]
+    if answer["isBase64Encoded"]:
+        return len(body) // 4 * 3 - body.count("=", -2)
+    return len(body) if body.isascii() else len(body.encode())

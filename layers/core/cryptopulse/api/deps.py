@@ -10,11 +10,11 @@ from msgspec import Meta, Raw, Struct
 
 from cryptopulse import wiring
 from cryptopulse.api.addresses import address
-from cryptopulse.api.app import CALLER, JSON, Answer, Given, Request, entity_tag
+from cryptopulse.api.app import CALLER, JSON, Answer, Given, Request
+from cryptopulse.api.renderings import CSV, entity_tag, packed_tag, preferred
 from cryptopulse.aws import kept
 from cryptopulse.aws.grants import Client
 from cryptopulse.aws.kept import Kept, KeptAnswer, KeptError, Repeatable
-from cryptopulse.aws.prices import Prices as PricesReader
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.times import Time
 from cryptopulse.domain.tokens import Caller
@@ -40,6 +40,7 @@ _TAGGED: Final = re.compile(r'(W/)?("[^"]*")')
 IDEMPOTENT: Final = Given(lambda request: _idempotency_key(request))
 ONCE: Final = Given(lambda request: _once(request), is_personal=True)
 IF_MATCH: Final = Given(lambda request: Expected(request.headers.get("If-Match")))
+ACCEPTS: Final = Given(lambda request: _format(request))
 
 Now = Annotated[int, Given(lambda _: wiring.now())]
 """Unix milliseconds."""
@@ -51,7 +52,8 @@ From = Annotated[Client, Given(lambda request: Client(address(request), _user_ag
 """Where the request comes from."""
 IdempotencyKey = Annotated[str | None, IDEMPOTENT]
 """What makes repeating the request harmless, if the client sent it."""
-Prices = Annotated[PricesReader, Given(lambda _: wiring.prices())]
+Accepts = Annotated[Literal["json", "csv"], ACCEPTS]
+"""What the client would rather have."""
 Tracked = Annotated[list[Series], Given(lambda _: wiring.prices().series(wiring.now()))]
 """The series followed."""
 Symbol = Annotated[str, Meta(description="BASE-QUOTE, upper case", examples=["BTC-USD"])]
@@ -102,7 +104,7 @@ class Expected:
         if self._tags is None or self._tags.strip() == "*":
             return
         tag = entity_tag(msgspec.json.encode(thing))
-        if all(weak or own != tag for weak, own in _TAGGED.findall(self._tags)):
+        if all(weak or own not in (tag, packed_tag(tag)) for weak, own in _TAGGED.findall(self._tags)):
             raise StaleError("It has been changed since: read it again.")
 
 
@@ -257,6 +259,11 @@ def _invalid(text: str, whole: str, part: str) -> InvalidError:
             message = "Not one of the values allowed"
     where = _INDEX.sub("", path).strip(".`")
     return InvalidError(".".join(filter(None, (where, name))) or whole, message)
+
+
+def _format(request: Request) -> Literal["json", "csv"]:
+    request.vary = ("Accept",)
+    return "csv" if preferred(request.headers.get("Accept", ""), (JSON, CSV)) == CSV else "json"
 
 
 def _user_agent(request: Request) -> str:

@@ -1,13 +1,16 @@
 """The page that shows the OpenAPI document: Swagger UI, as it comes with Powertools, without its inlined document."""
 
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from cryptopulse.api.app import Api, File, public
+from cryptopulse.api.app import JSON, Api, File, public
+from cryptopulse.domain.renderings import Rendering
 from cryptopulse.errors import NotFoundError
 
 ASSETS: Final = {"swagger-ui-bundle.min.js": "text/javascript", "swagger-ui.min.css": "text/css"}
+_FOREVER: Final = 2**63 - 1
 
 PAGE: Final = """<!DOCTYPE html>
 <html lang="en">
@@ -35,13 +38,13 @@ def add(api: Api, document: Path) -> None:
     @public
     def read_openapi() -> File:
         """This document."""
-        return File("application/json", document.read_text())
+        return File(_read(JSON, document))
 
     @api.get("/docs", tags=["System"])
     @public
     def read_docs() -> File:
         """A page to read and try this API."""
-        return File("text/html; charset=utf-8", PAGE)
+        return File(_rendering("text/html; charset=utf-8", PAGE.encode()))
 
     @api.get("/docs/<name>", include_in_schema=False)
     @public
@@ -49,4 +52,14 @@ def add(api: Api, document: Path) -> None:
         if name not in ASSETS:
             raise NotFoundError("There is nothing at this path.")
         path = files("aws_lambda_powertools") / "event_handler" / "openapi" / "swagger_ui" / name
-        return File(f"{ASSETS[name]}; charset=utf-8", path.read_text())
+        return File(_read(f"{ASSETS[name]}; charset=utf-8", Path(str(path))))
+
+
+@cache
+def _read(media_type: str, path: Path) -> Rendering:
+    """A file, read and packed once."""
+    return _rendering(media_type, path.read_bytes())
+
+
+def _rendering(media_type: str, body: bytes) -> Rendering:
+    return Rendering.of(media_type, body, fresh_until=_FOREVER, stays_until=_FOREVER)

@@ -4,13 +4,14 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from msgspec import Meta
 
 from cryptopulse.errors import UnauthenticatedError
 
@@ -101,22 +102,25 @@ def verify(token: str, keys: Callable[[], Mapping[str, EllipticCurvePublicKey]],
     return claims
 
 
+_COORDINATE: Final = Meta(description="A coordinate, 32 bytes in base64url")
+
+
 class Jwk(msgspec.Struct, kw_only=True):
     """A public key as RFC 7517 writes it, named by its thumbprint (RFC 7638)."""
 
-    kty: str
-    crv: str
-    x: str
-    y: str
-    kid: str
-    use: str
-    alg: str
+    kty: Annotated[str, Meta(description="The key's type: `EC`")]
+    crv: Annotated[str, Meta(description="Its curve: `P-256`")]
+    x: Annotated[str, _COORDINATE]
+    y: Annotated[str, _COORDINATE]
+    kid: Annotated[str, Meta(description="What the header of a token calls it that it verifies")]
+    use: Annotated[str, Meta(description="`sig`: it verifies signatures")]
+    alg: Annotated[str, Meta(description="How they are made: `ES256`")]
 
 
 class JwkSet(msgspec.Struct):
     """Public keys as RFC 7517 writes them."""
 
-    keys: list[Jwk]
+    keys: Annotated[list[Jwk], Meta(description="All that are in force")]
 
 
 def jwk(key: EllipticCurvePublicKey) -> Jwk:

@@ -117,7 +117,7 @@ class AlertChange(Struct, kw_only=True, forbid_unknown_fields=True):
     """What to change of an alert; `status` arms or pauses it, null takes a webhook or a note away."""
 
     threshold: Threshold | UnsetType = UNSET
-    window: Window | UnsetType = UNSET
+    window: Annotated[Window, Meta(description="Of change_pct only: `5m` to `24h`")] | UnsetType = UNSET
     repeat: bool | UnsetType = UNSET
     status: (
         Annotated[Literal["armed", "paused"], Meta(description="`armed` arms it anew, also one that has fired")]
@@ -368,4 +368,4 @@ class FiredView(Struct, kw_only=True):
     threshold: str
     price: Annotated[str, Meta(description="The price that reached the threshold")]
     time: Moment
-    webhook: Delivery
+    webhook: Annotated[Delivery, Meta(description="How it went: `none`: it has none; `pending`: there are tries left")]

@@ -64,7 +64,7 @@ class Coin(Struct):
 
     asset: Annotated[str, Meta(examples=["BTC"])]
     name: Annotated[str | None, Meta(description="null where we know of none", examples=["Bitcoin"])]
-    symbols: list[Listed]
+    symbols: Annotated[list[Listed], Meta(description="Where it is the base; the reference of each symbol first")]
 
 
 def coins(series: Sequence[Series]) -> list[Coin]:

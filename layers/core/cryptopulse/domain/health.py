@@ -21,7 +21,7 @@ type Status = Literal["ok", "degraded", "down"]
 class Store(Struct):
     """Whether the tables answer."""
 
-    status: Literal["ok", "down"]
+    status: Annotated[Literal["ok", "down"], Meta(description="`down`: it does not answer")]
 
 
 class VenueHealth(Struct):
@@ -33,7 +33,7 @@ class VenueHealth(Struct):
             description="`degraded`: late (3 minutes), failing, or with gaps; `down`: no price younger than 5 minutes"
         ),
     ]
-    age_seconds: Annotated[float | None, Meta(description="Of its newest price; null where there is none")]
+    age_seconds: Annotated[float | None, Meta(description="Of its newest price, in seconds; null where there is none")]
     gaps: Annotated[int, Meta(description="Series with candles missing that are still asked for")]
     error: Annotated[
         str | None,
@@ -50,16 +50,18 @@ class Checks(Struct, omit_defaults=True):
     """The parts; without the store nothing is known of the prices."""
 
     store: Store
-    prices: dict[str, VenueHealth] = {}
+    prices: Annotated[dict[str, VenueHealth], Meta(description="By venue")] = {}
 
 
 class Health(Struct):
     """The system's health."""
 
-    status: Status
-    version: str
-    feeds: Literal["live", "simulated"]
-    mode: Literal["poll", "stream"]
+    status: Annotated[Status, Meta(description="`degraded`: a part is late, failing or has gaps; `down` is 503")]
+    version: Annotated[str, Meta(description="Which deployment answers")]
+    feeds: Annotated[Literal["live", "simulated"], Meta(description="Whether prices are the exchanges' own")]
+    mode: Annotated[
+        Literal["poll", "stream"], Meta(description="How they come: asked for each minute, or as they change")
+    ]
     checks: Checks
 
 

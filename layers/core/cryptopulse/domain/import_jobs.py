@@ -132,19 +132,19 @@ class ImportView(Struct, kw_only=True):
     """The import of a file, as it is shown."""
 
     id: str
-    status: Status
+    status: Annotated[Status, Meta(description="`failed`: nothing was imported; `errors` tell why")]
     format: Annotated[str, Meta(description="Whose file it is, by its header")]
     dry_run: Annotated[bool, Meta(description="Whether nothing is to be imported: the counts say what would be")]
-    lines: Annotated[int, Meta(description="Below the header, blank ones left out")]
+    lines: Annotated[int, Meta(description="Lines below the header, blank ones left out")]
     processed: Annotated[int, Meta(description="Lines worked off")]
     imported: Annotated[int, Meta(description="Transactions that were added; one may have several lines")]
     skipped_duplicates: Annotated[int, Meta(description="Transactions that the portfolio had, or the file tells twice")]
     ignored: Annotated[int, Meta(description="Lines that say nothing about a portfolio: fiat only, or own accounts")]
     warnings: Annotated[list[LineError], Meta(description="The first 1,000; line 0 is the file as a whole")]
     errors: Annotated[list[LineError], Meta(description="The first 1,000; line 0 is the file as a whole")]
-    errors_total: int
+    errors_total: Annotated[int, Meta(description="How many errors there are")]
     created_at: Moment
-    finished_at: Moment | None
+    finished_at: Annotated[Moment | None, Meta(description="null: it is queued or running")]
 
     @classmethod
     def of(cls, job: ImportJob) -> Self:

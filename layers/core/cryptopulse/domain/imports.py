@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from decimal import Context, localcontext
 from hashlib import sha256
 from io import BytesIO
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from cryptopulse.domain import binance_csv, coinbase_csv, exports, kraken_csv
 from cryptopulse.domain.csv_tables import Row, Table, find, text_of
@@ -46,10 +46,12 @@ _EXPECTED: Final = (
 
 
 class LineError(Struct, frozen=True, order=True):
-    """What is wrong with a line of the file, from 1: `field` is a column's name in it, or a transaction's field."""
+    """What is wrong with a line of the file."""
 
-    line: int
-    field: str
+    line: Annotated[int, Meta(description="The line of the file, from 1; 0 is the file as a whole")]
+    field: Annotated[
+        str, Meta(description="A column's name in it, or a transaction's field; `file`: the file as a whole")
+    ]
     message: str
 
 

@@ -23,6 +23,7 @@ PERCENT_DIGITS: Final = 4
 
 
 At = Annotated[Time, Meta(description="Ask for the close of the minute, else hour, else day that holds this time")]
+Fields = Annotated[str, Meta(description="The members to show, by commas; all, if left out")]
 Sparkline = Annotated[bool, Meta(description="Add 24 hourly closes; not with `at`")]
 
 
@@ -32,6 +33,7 @@ class PriceQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     venue: Annotated[str, Meta(description="`binance` or `coinbase`; without it the reference")] | UnsetType = UNSET
     at: At | UnsetType = UNSET
     sparkline: Sparkline = False
+    fields: Fields | UnsetType = UNSET
 
 
 class Price(Struct, kw_only=True):
@@ -40,7 +42,7 @@ class Price(Struct, kw_only=True):
     symbol: Annotated[str, Meta(examples=["BTC-USD"])]
     venue: Annotated[str, Meta(description="The venue of the series that speaks for the symbol")]
     via: Annotated[str | None, Meta(description="`USDT-USD` where an X-USD that nobody trades is X-USDT × USDT-USD")]
-    price: Annotated[float | None, Meta(description="null where none is known yet")]
+    price: Annotated[float | None, Meta(description="In the quote asset; null where none is known yet")]
     time: Annotated[
         str | None,
         Meta(
@@ -48,15 +50,15 @@ class Price(Struct, kw_only=True):
             extra_json_schema={"format": "date-time"},
         ),
     ]
-    change_24h: float | None = None
-    change_pct_24h: Annotated[float | None, Meta(description="Per cent")] = None
-    high_24h: float | None = None
-    low_24h: float | None = None
-    volume_24h: Annotated[float | None, Meta(description="In the base asset")] = None
+    change_24h: Annotated[float | None, Meta(description="Against the price 24 hours ago, in the quote asset")] = None
+    change_pct_24h: Annotated[float | None, Meta(description="Against the price 24 hours ago, in per cent")] = None
+    high_24h: Annotated[float | None, Meta(description="The highest price, in the quote asset")] = None
+    low_24h: Annotated[float | None, Meta(description="The lowest price, in the quote asset")] = None
+    volume_24h: Annotated[float | None, Meta(description="What was traded, in units of the base asset")] = None
     stale: Annotated[bool, Meta(description="Older than 5 minutes; with `at`: as far from it")]
     sparkline: Annotated[
         list[float | None] | UnsetType,
-        Meta(description="The last 24 hourly closes, the open hour's last; null before the history begins"),
+        Meta(description="24 hourly closes in the quote asset, the open hour's last; null before the history begins"),
     ] = UNSET
 
 

@@ -25,11 +25,16 @@ PLACES: Final = 12
 """Of ratios and percentages."""
 _RATIO: Final = Context(prec=100, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation])
 
-type Amount = Annotated[str, Meta(description="Exact, in the base currency", examples=["1250.5"])]
-type Quantity = Annotated[str, Meta(description="Exact", examples=["0.25"])]
-type Ratio = Annotated[str | None, Meta(description="A fraction, 0.1 is 10 %; null where it cannot be computed")]
-type Percent = Annotated[str | None, Meta(description="Per cent; null where it cannot be computed")]
-type Date = Annotated[str, Meta(extra_json_schema={"format": "date"}, examples=["2026-11-22"])]
+Amount = Annotated[str, Meta(description="Exact, in the base currency", examples=["1250.5"])]
+Quantity = Annotated[str, Meta(description="Exact", examples=["0.25"])]
+Ratio = Annotated[str | None, Meta(description="A fraction, 0.1 is 10 %; null where it cannot be computed")]
+Percent = Annotated[str | None, Meta(description="Per cent; null where it cannot be computed")]
+Date = Annotated[str, Meta(extra_json_schema={"format": "date"}, examples=["2026-11-22"])]
+
+DaysWithoutPrice = Annotated[
+    int, Meta(description="Days on which an asset held had none: its last one, else a transaction's, was used")
+]
+Unpriced = Annotated[list[str], Meta(description="Assets that no market knows: valued as transactions last told")]
 
 
 class Lack(Struct):
@@ -48,13 +53,15 @@ class HoldingRow(Struct, kw_only=True):
     asset: str
     quantity: Quantity
     cost_basis: Amount
-    average_cost: Annotated[Amount, Meta(description="Of one, to 18 decimals")]
+    average_cost: Annotated[Amount, Meta(description="Of one unit, in the base currency, to 18 decimals")]
     price: Annotated[str | None, Meta(description="In the base currency; null where no market is known")]
     price_time: Annotated[Moment | None, Meta(description="When that was the price")]
-    value: Amount | None
-    unrealized: Annotated[Amount | None, Meta(description="value − cost_basis")]
+    value: Annotated[Amount | None, Meta(description="quantity × price, in the base currency; null without a price")]
+    unrealized: Annotated[Amount | None, Meta(description="value − cost_basis, in the base currency")]
     unrealized_pct: Annotated[Percent, Meta(description="Per cent of the cost; null where that is 0")]
-    allocation_pct: Annotated[Percent, Meta(description="Per cent of the value of all that has a price")]
+    allocation_pct: Annotated[
+        Percent, Meta(description="Per cent of the value of all that has a price; null without one")
+    ]
 
 
 class HoldingTotals(Struct, kw_only=True):
@@ -165,8 +172,8 @@ class DrawdownView(Struct):
     """The largest fall of the index: a fraction, and the days of its top and bottom."""
 
     value: Ratio
-    peak: Date | None
-    trough: Date | None
+    peak: Annotated[Date | None, Meta(description="The day of its top; null where it never fell")]
+    trough: Annotated[Date | None, Meta(description="The day of its bottom; null where it never fell")]
 
 
 class BenchmarkView(Struct):
@@ -190,27 +197,29 @@ class AssetView(Struct, kw_only=True):
 
 
 class PerformanceView(Struct, kw_only=True):
-    """How well a portfolio did; ratios are fractions."""
+    """How well a portfolio did; ratios are fractions (0.1 is 10 %), null where they cannot be computed."""
 
-    start: Moment
-    end: Moment
+    start: Annotated[Moment, Meta(description="When the period begins")]
+    end: Annotated[Moment, Meta(description="When it ends, not included")]
     base_currency: Currency
     value_start: Amount
     value_end: Amount
     net_contributions: Amount
     gain: Annotated[Amount, Meta(description="value_end − value_start − net_contributions")]
-    twr: Annotated[Ratio, Meta(description="Time-weighted return, linked at every flow")]
-    twr_annualized: Annotated[Ratio, Meta(description="null below 365 days, unless `annualize`")]
-    mwr: Annotated[Ratio, Meta(description="XIRR; of less than 365 days that of the period")]
-    max_drawdown: DrawdownView
-    volatility: Annotated[Ratio, Meta(description="Of daily returns, over √365 days")]
-    sharpe: Annotated[Ratio, Meta(description="Risk-free rate 0")]
-    sortino: Annotated[Ratio, Meta(description="Target 0")]
-    benchmark: BenchmarkView | None
-    days_without_price: Annotated[
-        int, Meta(description="Days on which an asset held had none: its last one, else a transaction's, was used")
+    twr: Annotated[Ratio, Meta(description="Time-weighted return, linked at every flow: a fraction")]
+    twr_annualized: Annotated[
+        Ratio, Meta(description="The same for a year: a fraction; null below 365 days, unless `annualize`")
     ]
-    unpriced: Annotated[list[str], Meta(description="Assets that no market knows: valued as transactions last told")]
+    mwr: Annotated[
+        Ratio, Meta(description="Money-weighted return, XIRR: a fraction; of less than 365 days that of the period")
+    ]
+    max_drawdown: DrawdownView
+    volatility: Annotated[Ratio, Meta(description="Sample deviation of daily returns × √365: a fraction")]
+    sharpe: Annotated[Ratio, Meta(description="Mean of daily returns by their deviation, × √365; risk-free rate 0")]
+    sortino: Annotated[Ratio, Meta(description="The same by the deviation of losses alone; target 0")]
+    benchmark: Annotated[BenchmarkView | None, Meta(description="null unless one was asked for")]
+    days_without_price: DaysWithoutPrice
+    unpriced: Unpriced
     assets: Annotated[list[AssetView], Meta(description="The largest value first")]
 
     @classmethod
@@ -292,8 +301,8 @@ class History(Struct, kw_only=True):
             description="Day, value at its close (00:00 UTC of the next, today: now), net contributions from the start"
         ),
     ]
-    days_without_price: int
-    unpriced: list[str]
+    days_without_price: DaysWithoutPrice
+    unpriced: Unpriced
 
     @classmethod
     def of(cls, valuation: Valuation, base: Currency) -> Self:
@@ -316,7 +325,7 @@ class GainRow(Struct, kw_only=True):
     asset: str
     quantity: Quantity
     acquired_at: Annotated[Moment | None, Meta(description="null where no acquisition is known")]
-    disposed_at: Moment
+    disposed_at: Annotated[Moment, Meta(description="When it went")]
     proceeds: Amount
     cost_basis: Amount
     gain: Amount
@@ -356,8 +365,10 @@ class GainTotals(Struct, kw_only=True):
 class Gains(Struct, kw_only=True):
     """A year's disposals, matched to their lots, in order; `totals` are of the whole year, not of a page."""
 
-    year: int
-    method: Method
+    year: Annotated[int, Meta(description="A year, from 1 January to 31 December, UTC")]
+    method: Annotated[
+        Method, Meta(description="Which lots were taken: the portfolio's `cost_basis`, or what was asked for")
+    ]
     base_currency: Currency
     items: list[GainRow]
     next_cursor: Annotated[str | None, Meta(description="`cursor` of the next page; null on the last")]
@@ -391,18 +402,19 @@ class Year(Struct, frozen=True):
     @property
     def totals(self) -> GainTotals:
         """Of all its disposals."""
-        by_term: dict[Term, list[Decimal]] = {"short": [], "long": []}
         missing: defaultdict[str, Decimal] = defaultdict(Decimal)
         for match in self.matches:
-            by_term[match.term].append(match.gain)
             if match.acquired_at is None:
                 missing[match.asset] = EXACT.add(missing[match.asset], match.quantity)
+        proceeds = _total([match.proceeds for match in self.matches])
+        gain = _total([match.gain for match in self.matches])
+        long = _total([match.gain for match in self.matches if match.term == "long"])
         return GainTotals(
-            proceeds=plain(_total(match.proceeds for match in self.matches)),
-            cost_basis=plain(_total(match.cost_basis for match in self.matches)),
-            gain=plain(_total(match.gain for match in self.matches)),
-            short=plain(_total(by_term["short"])),
-            long=plain(_total(by_term["long"])),
+            proceeds=plain(proceeds),
+            cost_basis=plain(EXACT.subtract(proceeds, gain)),
+            gain=plain(gain),
+            short=plain(EXACT.subtract(gain, long)),
+            long=plain(long),
             income=plain(self.income),
             missing=_lacks(missing),
         )

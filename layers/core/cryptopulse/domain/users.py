@@ -83,7 +83,9 @@ class SignIn(_Body):
 
     email: Annotated[str, Meta(max_length=1_000)]
     password: EnteredPassword
-    cookie: bool = False
+    cookie: Annotated[bool, Meta(description="Whether the refresh token is to come in a cookie, not in the answer")] = (
+        False
+    )
 
 
 class Refresh(_Body):
@@ -104,7 +106,7 @@ class PasswordChange(_Body):
     """A new password, and the one so far."""
 
     current_password: EnteredPassword
-    new_password: Password
+    new_password: Annotated[Password, Meta(description="12 to 128 characters, any Unicode; common ones are refused")]
 
 
 class Deletion(_Body):
@@ -149,16 +151,16 @@ class Profile(Struct):
 class TokenPair(Struct, kw_only=True, omit_defaults=True):
     """What a client is let in with; without `refresh_token` where that is in a cookie."""
 
-    access_token: str
+    access_token: Annotated[str, Meta(description="For `Authorization: Bearer …`; a JWT that the public keys verify")]
     refresh_token: str | UnsetType = UNSET
-    token_type: Annotated[str, Meta(examples=["Bearer"])]
+    token_type: Annotated[str, Meta(description="How to send it: `Bearer`", examples=["Bearer"])]
     expires_in: Annotated[int, Meta(description="Seconds until the access token ends")]
 
 
 class Ticket(Struct):
     """What opens a WebSocket with the private channels."""
 
-    ticket: str
+    ticket: Annotated[str, Meta(description="For `?ticket=` of the WebSocket's address, once")]
     expires_in: Annotated[int, Meta(description="Seconds until it is no good any more")]
 
 
@@ -169,8 +171,8 @@ class SessionView(Struct):
     created_at: Moment
     last_used_at: Moment
     address: str
-    user_agent: str
-    current: bool
+    user_agent: Annotated[str, Meta(description="What the client called itself, 200 characters at most")]
+    current: Annotated[bool, Meta(description="Whether it is the one that asks")]
 
     @classmethod
     def of(cls, session: Session, current: str) -> Self:
@@ -206,23 +208,23 @@ class ApiTokenView(Struct, kw_only=True):
 class NewApiTokenView(ApiTokenView, kw_only=True):
     """An API token just made: `token` is shown this once."""
 
-    token: str
+    token: Annotated[str, Meta(description="For `Authorization: Bearer …`; begins with `cp_`")]
 
 
 class PortfolioExport(PortfolioView, kw_only=True):
     """A portfolio with all that is in it."""
 
-    transactions: list[TransactionView]
+    transactions: Annotated[list[TransactionView], Meta(description="All of them, in order")]
 
 
 class Export(Struct):
     """All that is kept of a user."""
 
-    exported_at: Moment
+    exported_at: Annotated[Moment, Meta(description="When this was read")]
     profile: Profile
     preferences: Preferences
     sessions: list[SessionView]
-    tokens: list[ApiTokenView]
-    portfolios: list[PortfolioExport]
-    alerts: list[AlertView]
+    tokens: Annotated[list[ApiTokenView], Meta(description="API tokens, without the tokens themselves")]
+    portfolios: Annotated[list[PortfolioExport], Meta(description="With all that is in them")]
+    alerts: Annotated[list[AlertView], Meta(description="The newest first")]
     alerts_fired: Annotated[list[FiredView], Meta(description="Of the last 90 days, newest first, 10,000 at most")]

@@ -1,0 +1,456 @@
+"""Views of the market: candles and what is computed of them, as they are sent. Each is made once and kept.
+
+The methods of `Views` answer the same request the same way for a while, so they take one struct with all that the
+answer depends on, but for the time.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from cryptopulse import wiring
+from cryptopulse.api import fields
+from cryptopulse.api.app import JSON, Given
+from cryptopulse.api.cursors import Cursors
+from cryptopulse.api.lists import Page, Paged, paged
+from cryptopulse.aws.cache import Cache, cached
+from cryptopulse.aws.histories import Histories
+from cryptopulse.aws.latest import Latest
+from cryptopulse.aws.market import KEPT
+from cryptopulse.aws.prices import Prices
+from cryptopulse.domain import charts
+from cryptopulse.domain.analyses import (
+    MOST_SYMBOLS,
+    Beta,
+    BetaQuery,
+    Correlation,
+    CorrelationQuery,
+    IndicatorNames,
+    Indicators,
+    IndicatorsQuery,
+    Newest,
+    Symbols,
+    Values,
+    Volatility,
+    VolatilityQuery,
+    symbols,
+)
+from cryptopulse.domain.candles import DAY, INTERVALS, MINUTE, Block, floor, joined
+from cryptopulse.domain.charts import Chart, ChartQuery, IntervalName, Read, RowsQuery
+from cryptopulse.domain.indicators import Indicator, parse
+from cryptopulse.domain.prices import (
+    At,
+    Fields,
+    Price,
+    PriceQuery,
+    Quoted,
+    Sparkline,
+    dollar_symbols,
+    find,
+    quoted,
+)
+from cryptopulse.domain.renderings import Rendering
+from cryptopulse.domain.running import Value
+from cryptopulse.domain.series import Series
+from cryptopulse.domain.times import rfc3339
+from cryptopulse.errors import InvalidError
+
+if TYPE_CHECKING:
+    from cryptopulse.domain import technical
+    from cryptopulse.domain.technical import Floats
+
+type Format = Literal["json", "csv"]
+
+CSV: Final = "text/csv; charset=utf-8"
+FRESH: Final = 5 * MINUTE
+"""Late trades and repairs are seen after so many ms, where rows may still change."""
+MOST_ROWS: Final = 500_000
+"""Rows that a request for newest values may take; where states are there already, it takes far fewer."""
+YEAR: Final = 365 * DAY
+
+
+class LatestQuery(Paged, kw_only=True, forbid_unknown_fields=True):
+    """Which indicators' newest values to show."""
+
+    symbols: Symbols
+    indicators: IndicatorNames
+    interval: IntervalName = "1h"
+    fields: Fields | UnsetType = UNSET
+
+
+class PricesQuery(Paged, kw_only=True, forbid_unknown_fields=True):
+    """Which prices to show."""
+
+    symbols: Annotated[str, Meta(description="1 to 100, by commas; without it every tracked X-USD")] | UnsetType = UNSET
+    at: At | UnsetType = UNSET
+    sparkline: Sparkline = False
+    fields: Fields | UnsetType = UNSET
+
+
+class PriceAsked(Struct, frozen=True):
+    symbol: str
+    query: PriceQuery
+
+
+class CandlesAsked(Struct, frozen=True):
+    symbol: str
+    query: ChartQuery
+    format: Format
+
+
+class IndicatorsAsked(Struct, frozen=True):
+    symbol: str
+    query: IndicatorsQuery
+    format: Format
+
+
+class VolatilityAsked(Struct, frozen=True):
+    symbol: str
+    query: VolatilityQuery
+
+
+class BetaAsked(Struct, frozen=True):
+    symbol: str
+    query: BetaQuery
+
+
+class _Closed(NamedTuple):
+    """Closed rows of one series: those of a page, and those before it that its values need."""
+
+    rows: Block
+    first: int
+    """How many rows that were traded are before the page."""
+    is_complete: bool
+    next_cursor: str | None
+    stays_until: int
+
+
+class _Common(NamedTuple):
+    """The closes of several series at the times that all of them have."""
+
+    closes: "Floats"
+    """A line for each series."""
+    observations: int
+    is_complete: bool
+    stays_until: int
+
+
+class Views:
+    """Makes the answers.
+
+    Args:
+        cache: Keeps them.
+        prices: Knows the series followed and their lanes.
+        histories: Reads candles.
+        latest: Has the newest values of indicators.
+        cursor_key: Signs cursors.
+    """
+
+    def __init__(self, cache: Cache, prices: Prices, histories: Histories, latest: Latest, cursor_key: str) -> None:
+        self.cache = cache
+        self._prices = prices
+        self._histories = histories
+        self._latest = latest
+        self._cursor_key = cursor_key
+
+    @cached()
+    def prices(self, asked: PricesQuery, *, now: int) -> Rendering:
+        """Prices of many symbols."""
+        tracked = self._prices.series(now)
+        symbols_ = dollar_symbols(tracked) if asked.symbols is UNSET else asked.symbols.split(",")
+        if not all(symbols_) or (asked.symbols is not UNSET and len(symbols_) > MOST_SYMBOLS):
+            raise InvalidError("symbols", f"Expected 1 to {MOST_SYMBOLS} symbols, separated by commas")
+        page = paged([quoted(symbol, None, tracked) for symbol in symbols_], "/prices", asked)
+        found, until = self._priced(page.items, asked, now)
+        return _json(Page(found, page.next_cursor), asked.fields, now, until)
+
+    @cached()
+    def price(self, asked: PriceAsked, *, now: int) -> Rendering:
+        """The price of one symbol."""
+        query, tracked = asked.query, self._prices.series(now)
+        speaking = quoted(asked.symbol, None if query.venue is UNSET else query.venue, tracked)
+        (found,), until = self._priced([speaking], query, now)
+        return _json(found, query.fields, now, until)
+
+    def _priced(self, asked: list[Quoted], query: PriceQuery | PricesQuery, now: int) -> tuple[list[Price], int]:
+        """Prices, and up to when they stay (Unix ms)."""
+        if query.at is UNSET:
+            found = self._prices.now(asked, now, with_sparkline=query.sparkline)
+            return found, now + charts.CHANGING_KEPT
+        if query.sparkline:
+            raise InvalidError("sparkline", "Not together with at")
+        if query.at > now:
+            raise InvalidError("at", "Expected a time that is not in the future")
+        found, is_settled = self._prices.at(asked, query.at, now)
+        return found, now + (charts.SETTLED_KEPT if is_settled else charts.REPAIRED)
+
+    @cached()
+    def candles(self, asked: CandlesAsked, *, now: int) -> Rendering:
+        """Candles of one series."""
+        query, interval = asked.query, INTERVALS[asked.query.interval]
+        series = self._find(asked.symbol, query.venue, now)
+        opened = self._opened(series, interval, now)
+        read = self._reader(series, interval, now)
+        end = floor(now, interval) + interval if query.open else opened
+        page, next_cursor = self._page(read, f"/candles/{asked.symbol}", query, end, now)
+        until = charts.stays_until(page, interval, opened, now)
+        shown = charts.candles(query, series, page, opened, next_cursor)
+        columns: Sequence[str] = charts.COLUMNS if asked.format == "json" else charts.TABLE
+        rows: Iterable[tuple[Any, ...]] = shown.candles if asked.format == "json" else charts.table(shown)
+        if query.fields is not UNSET:
+            chosen = fields.named(query.fields, columns)
+            places = [columns.index(name) for name in chosen]
+            columns, rows = chosen, [tuple(row[place] for place in places) for row in rows]
+        if asked.format == "csv":
+            return _csv(columns, rows, _next(next_cursor), now, until)
+        return _json(msgspec.structs.replace(shown, candles=rows), UNSET, now, until)
+
+    def _check_indicators(self, asked: IndicatorsAsked, now: int) -> tuple[list[Indicator], Series]:
+        """What is asked for, and of what."""
+        return parse(asked.query.indicators), self._find(asked.symbol, asked.query.venue, now)
+
+    @cached(is_shared=lambda asked: asked.query.is_newest, check=_check_indicators)
+    def indicators(self, asked: IndicatorsAsked, *, now: int) -> Rendering:
+        """Indicators of one series on closed candles."""
+        from cryptopulse.domain import technical  # brings numpy and TA-Lib, which only those who compute can wait for
+
+        query, interval = asked.query, INTERVALS[asked.query.interval]
+        named, series = self._check_indicators(asked, now)
+        memory = max(each.memory(interval) for each in named)
+        found = self._closed(series, f"/indicators/{asked.symbol}", query, memory, now)
+        rows = technical.Rows.of(found.rows)
+        values = {str(each): _lists(technical.values(each, rows, found.first)) for each in named}
+        times = rows.starts[found.first :].tolist()
+        if asked.format == "csv":
+            columns: dict[str, Sequence[float | None]] = {"time": times}
+            for name, each in values.items():
+                columns |= _named(name, each)
+            names = [*columns] if query.fields is UNSET else fields.named(query.fields, columns)
+            table = zip(*(columns[name] for name in names), strict=True)
+            told = {"X-Complete": "true" if found.is_complete else "false", **_next(found.next_cursor)}
+            return _csv(names, table, told, now, found.stays_until)
+        body = Indicators(
+            symbol=series.symbol,
+            venue=series.venue,
+            interval=query.interval,
+            time=times,
+            series=values,
+            complete=found.is_complete,
+            next_cursor=found.next_cursor,
+        )
+        return _json(body, query.fields, now, found.stays_until)
+
+    def _check_latest(self, asked: LatestQuery, now: int) -> tuple[list[Indicator], Page[Series]]:
+        """What is asked for, and of what."""
+        series = [self._find(symbol, UNSET, now) for symbol in symbols(asked.symbols)]
+        named, page = parse(asked.indicators), paged(series, "/indicators", asked)
+        rows = max(each.memory(INTERVALS[asked.interval]) for each in named) * len(page.items)
+        if rows > MOST_ROWS:
+            raise InvalidError(
+                "indicators", f"They would take {rows} rows, of at most {MOST_ROWS}: ask for fewer symbols"
+            )
+        return named, page
+
+    @cached(is_shared=lambda asked: asked.cursor is UNSET, check=_check_latest)
+    def latest(self, asked: LatestQuery, *, now: int) -> Rendering:
+        """The newest values of indicators of many series."""
+        interval, (named, page) = INTERVALS[asked.interval], self._check_latest(asked, now)
+        places = self._prices.lanes(page.items, now)
+        found = self._latest.values(page.items, interval, named, now)
+        items = [
+            Newest(
+                symbol=series.symbol,
+                venue=series.venue,
+                time=None if each.time is None else rfc3339(each.time),
+                values={str(one): _whole(one, each.values[str(one)]) for one in named},
+            )
+            for series, each in zip(page.items, found, strict=True)
+        ]
+        opened = min(charts.open_from(places[series], series, interval, now) for series in page.items)
+        until = charts.closed_until(interval, opened, now, is_whole=True)
+        return _json(Page(items, page.next_cursor), asked.fields, now, until)
+
+    def _check_volatility(self, asked: VolatilityAsked, now: int) -> Series:
+        """Of what it is asked for."""
+        return self._find(asked.symbol, asked.query.venue, now)
+
+    @cached(is_shared=lambda asked: asked.query.is_newest, check=_check_volatility)
+    def volatility(self, asked: VolatilityAsked, *, now: int) -> Rendering:
+        """Annualised volatility of one series on closed candles."""
+        from cryptopulse.domain import technical, volatility  # as above
+
+        query, interval = asked.query, INTERVALS[asked.query.interval]
+        memory = volatility.memory(query.estimator, query.window)
+        series = self._check_volatility(asked, now)
+        found = self._closed(series, f"/volatility/{asked.symbol}", query, memory, now)
+        rows, a_year = technical.Rows.of(found.rows), YEAR / interval
+        values = volatility.volatility(query.estimator, rows, query.window, a_year)
+        body = Volatility(
+            symbol=series.symbol,
+            venue=series.venue,
+            interval=query.interval,
+            estimator=query.estimator,
+            window=query.window,
+            periods_per_year=a_year,
+            time=rows.starts[found.first :].tolist(),
+            values=values[found.first :].tolist(),
+            complete=found.is_complete,
+            next_cursor=found.next_cursor,
+        )
+        return _json(body, query.fields, now, found.stays_until)
+
+    def _check_correlation(self, asked: CorrelationQuery, now: int) -> list[Series]:
+        """Of what it is asked for."""
+        return [self._find(symbol, UNSET, now) for symbol in symbols(asked.symbols, 2)]
+
+    @cached(is_shared=lambda _: True, check=_check_correlation)
+    def correlation(self, asked: CorrelationQuery, *, now: int) -> Rendering:
+        """How several symbols go together."""
+        from cryptopulse.domain import correlation  # as above
+
+        series = self._check_correlation(asked, now)
+        common = self._common(series, asked.interval, asked.window, now)
+        body = Correlation(
+            symbols=[each.symbol for each in series],
+            venues=[each.venue for each in series],
+            interval=asked.interval,
+            window=asked.window,
+            method=asked.method,
+            observations=common.observations,
+            matrix=correlation.correlation(common.closes, asked.method).tolist(),
+            complete=common.is_complete,
+        )
+        return _json(body, asked.fields, now, common.stays_until)
+
+    def _check_beta(self, asked: BetaAsked, now: int) -> tuple[Series, Series]:
+        """Of what it is asked for, and by what it is measured."""
+        query = asked.query
+        return self._find(asked.symbol, query.venue, now), self._find(query.benchmark, UNSET, now)
+
+    @cached(is_shared=lambda _: True, check=_check_beta)
+    def beta(self, asked: BetaAsked, *, now: int) -> Rendering:
+        """How much a symbol moves with another."""
+        from cryptopulse.domain import correlation  # as above
+
+        query, (own, benchmark) = asked.query, self._check_beta(asked, now)
+        common = self._common([own, benchmark], query.interval, query.window, now)
+        body = Beta(
+            symbol=own.symbol,
+            venue=own.venue,
+            benchmark=benchmark.symbol,
+            benchmark_venue=benchmark.venue,
+            interval=query.interval,
+            window=query.window,
+            observations=common.observations,
+            beta=correlation.beta(*common.closes),
+            complete=common.is_complete,
+        )
+        return _json(body, query.fields, now, common.stays_until)
+
+    # --- rows ---
+
+    def _find(self, symbol: str, venue: str | UnsetType, now: int) -> Series:
+        return find(symbol, None if venue is UNSET else venue, self._prices.series(now))
+
+    def _opened(self, series: Series, interval: int, now: int) -> int:
+        """The start (Unix ms) of its first row that is not closed yet."""
+        return charts.open_from(self._prices.lanes([series], now)[series], series, interval, now)
+
+    def _reader(self, series: Series, interval: int, now: int) -> Read:
+        return lambda start, end: self._histories.read([series], interval, start, end, now)[series]
+
+    def _page(self, read: Read, path: str, query: RowsQuery, end: int, now: int) -> tuple[Chart, str | None]:
+        """The page that a request asks for, and where the next one begins."""
+        cursors = Cursors(self._cursor_key, path, query)
+        position = None if query.cursor is UNSET else cursors.position(query.cursor)
+        kept = charts.oldest(INTERVALS[query.interval], now, KEPT), end
+        page = charts.chart(read, query, kept, position)
+        return page, None if page.next is None else cursors.issue(page.next)
+
+    def _closed(self, series: Series, path: str, query: RowsQuery, memory: int, now: int) -> _Closed:
+        """The page of closed rows that a request asks for, with so many before it."""
+        interval = INTERVALS[query.interval]
+        opened = self._opened(series, interval, now)
+        read = self._reader(series, interval, now)
+        page, next_cursor = self._page(read, path, query, opened, now)
+        before = charts.last_rows(read, interval, memory, charts.oldest(interval, now, KEPT), page.start)
+        rows = joined(before.rows, page.rows)
+        whole = Chart(rows, before.start, page.end, None)
+        if before.next is None:  # where the series begins
+            whole = whole._replace(start=rows.starts[0] if rows.starts else page.end)
+        return _Closed(
+            rows,
+            len(charts.traded(before.rows).starts),
+            whole.is_whole(interval),
+            next_cursor,
+            charts.stays_until(whole, interval, opened, now),
+        )
+
+    def _common(self, series: Sequence[Series], interval_name: IntervalName, window: int, now: int) -> _Common:
+        """The closes of several series at the times that all of them have."""
+        from cryptopulse.domain import correlation, technical  # as above
+
+        interval = INTERVALS[interval_name]
+        places = self._prices.lanes(series, now)
+        opened = min(charts.open_from(lane, each, interval, now) for each, lane in places.items())
+        start = opened - (window + 1) * interval
+        blocks = self._histories.read(places, interval, start, opened, now)
+        is_complete = all(charts.is_whole(block, interval, start, opened) for block in blocks.values())
+        times, closes = correlation.common([technical.Rows.of(blocks[each]) for each in series])
+        until = charts.closed_until(interval, opened, now, is_whole=is_complete)
+        return _Common(closes, max(0, len(times) - 1), is_complete, until)
+
+
+def views() -> Views:
+    """The views of this deployment."""
+    return Views(wiring.answers(), wiring.prices(), wiring.histories(), wiring.latest(), wiring.settings().CURSOR_KEY)
+
+
+Shows = Annotated[Views, Given(lambda _: views())]
+"""What a route asks for to show views."""
+
+
+def _json(body: Struct, shown: str | UnsetType, now: int, until: int) -> Rendering:
+    told = msgspec.json.encode(body if shown is UNSET else fields.only(body, shown))
+    return Rendering.of(JSON, told, fresh_until=_fresh_until(now, until), stays_until=until)
+
+
+def _csv(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], headers: Mapping[str, str], now: int, until: int
+) -> Rendering:
+    text = io.StringIO()
+    lines = csv.writer(text)
+    lines.writerow(columns)
+    lines.writerows(["" if value != value else value for value in row] for row in rows)  # NaN is not itself
+    told = text.getvalue().encode()
+    return Rendering.of(CSV, told, fresh_until=_fresh_until(now, until), stays_until=until, headers=headers)
+
+
+def _lists(values: "technical.Values") -> Values | dict[str, Values]:
+    if isinstance(values, dict):
+        return {line: each.tolist() for line, each in values.items()}
+    listed: Values = values.tolist()
+    return listed
+
+
+def _whole(indicator: Indicator, value: Value) -> float | Mapping[str, float | None] | None:
+    """A newest value; where there is none yet, that of each line."""
+    return dict.fromkeys(indicator.lines) if value is None and indicator.lines else value
+
+
+def _named(name: str, values: Values | dict[str, Values]) -> dict[str, Values]:
+    """An indicator's columns."""
+    return {f"{name}.{line}": each for line, each in values.items()} if isinstance(values, dict) else {name: values}
+
+
+def _fresh_until(now: int, until: int) -> int:
+    """What may change is looked at again every few minutes: late trades and repairs change closed rows."""
+    return now + DAY if until >= now + charts.SETTLED_KEPT else min(until, now + FRESH)
+
+
+def _next(cursor: str | None) -> dict[str, str]:
+    return {} if cursor is None else {"X-Next-Cursor": cursor}

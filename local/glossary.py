@@ -1,0 +1,60 @@
+"""What a name means wherever the API uses it: the OpenAPI document says it where a type says nothing of its own."""
+
+from collections.abc import Mapping
+from typing import Final
+
+GLOSSARY: Final[Mapping[str, str]] = {
+    "address": "The IP address that it was used from last",
+    "alert_id": "The alert's id",
+    "asset": "Its code, upper case",
+    "base_currency": "The currency that a portfolio's amounts are told in",
+    "condition": "`above` or `below`: a price at the threshold or beyond; `change_pct`: a change within `window`",
+    "cost_basis": "Which lots a disposal takes: first in (`fifo`), last in (`lifo`), the dearest (`hifo`), or "
+    "a share of all at their average cost (`acb`)",
+    "counter_asset": "Of a trade: what was received, its code",
+    "counter_quantity": "Of a trade: how much was received, in units of `counter_asset`",
+    "created_at": "When it was made",
+    "currency": "What the price of one unit is in",
+    "current_password": "The account's password so far",
+    "display_name": "What to call the user",
+    "email": "The e-mail address, compared case-insensitively",
+    "estimator": "`close`: of the closes alone; the others take more of each candle: `parkinson` high and low, "
+    "`garman_klass` and `rogers_satchell` all four prices, `yang_zhang` the gaps between candles too",
+    "expires_at": "When it ends; null: never",
+    "external_id": "The source's own id: unique in a portfolio, so that nothing is imported twice",
+    "fee": "What it cost beside the price, in units of `fee_asset`",
+    "fee_asset": "What the fee was paid in: money, or a held coin, of which it takes lots; by default `currency`",
+    "id": "Names it for good",
+    "import_id": "The import's id",
+    "interval": "How long a candle is: minutes (`m`), hours (`h`) or a day (`d`), aligned to UTC",
+    "items": "What is on this page",
+    "last_fired_at": "When it fired last; null: never",
+    "last_used_at": "When it was used last, noted once a minute at most; null: never",
+    "message": "What is wrong with it",
+    "name": "What its user calls it",
+    "note": "The user's own words",
+    "password": "The account's password",
+    "portfolio_id": "The portfolio's id",
+    "price": "Of one unit of `asset`, in `currency`",
+    "quantity": "How much of `asset`, in its units",
+    "refresh_token": "Good once, for 30 days: `POST /auth/refresh` spends it for a new pair",
+    "repeat": "Armed again when the price is 0.5 % back from the threshold",
+    "scopes": "What it may do: `read` (every GET), `trade` (portfolios and alerts), `admin` (the account)",
+    "session_id": "The session's id",
+    "sessions": "Where the user is signed in",
+    "symbol": "BASE-QUOTE, upper case",
+    "theme": "The colours of the dashboard",
+    "threshold": "A price in the symbol's quote asset; for `change_pct` per cent, whose sign is the direction",
+    "time": "When it was",
+    "to_portfolio_id": "Of a transfer: the own portfolio that it goes to",
+    "token_id": "The API token's id",
+    "transaction_id": "The transaction's id",
+    "type": "`buy`, `sell`: for money; `trade`: for another asset; `deposit`, `withdrawal`: from and to elsewhere; "
+    "`transfer`: to another own portfolio; `reward`, `airdrop`: income; `fee`: spent",
+    "updated_at": "When it was changed last",
+    "venue": "Where it is traded: `binance` or `coinbase`",
+    "watchlist": "Symbols to show first",
+    "webhook_url": "Where to POST what the alert tells: https, no private address; null: nowhere",
+    "window": "How many intervals a value is made of",
+}
+"""By the name of a member or parameter."""
