@@ -1,22 +1,20 @@
 """What the tests share: the cloud as template.yaml declares it, in moto, and events as the triggers send them."""
 
 import json
-import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from moto.server import ThreadedMotoServer
 
 from cryptopulse import wiring
 from local.template import load
+from tests.cloud import REGION, Cloud, Held
 
 ROOT = Path(__file__).parent.parent
-REGION = "us-east-1"
 
 type Event = dict[str, Any]
 
@@ -27,13 +25,11 @@ def template() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def aws_url() -> Iterator[str]:
-    """The address of an AWS of our own on loopback."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+def moto() -> Iterator[Cloud]:
+    """An AWS of our own on loopback."""
+    cloud = Cloud()
+    yield cloud
+    cloud.close()
 
 
 @pytest.fixture(scope="session")
@@ -42,21 +38,44 @@ def boto_session() -> boto3.Session:
     return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)
 
 
-@pytest.fixture
-def aws(
-    aws_url: str, boto_session: boto3.Session, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[boto3.Session]:
-    """An empty AWS with the template's tables and stream, the environment of the functions, and fresh wiring."""
+class Stack(NamedTuple):
+    """What the template declares, newly made, and the environment that tells the functions of it."""
+
+    held: Held
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def stack(moto: Cloud, boto_session: boto3.Session, template: dict[str, Any]) -> Stack:
+    """The template's tables, stream, queues and key, made once: each test gets a copy."""
+    resources = template["Resources"]
+    dynamodb = boto_session.client("dynamodb", endpoint_url=moto.url)
+    kinesis = boto_session.client("kinesis", endpoint_url=moto.url)
+    kms = boto_session.client("kms", endpoint_url=moto.url)
+    sqs = boto_session.client("sqs", endpoint_url=moto.url)
+    for name, resource in resources.items():
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            properties = dict(resource["Properties"])
+            for later in ("TimeToLiveSpecification", "PointInTimeRecoverySpecification", "DeletionProtectionEnabled"):
+                properties.pop(later, None)
+            encrypted = properties.pop("SSESpecification", {}).get("SSEEnabled", False)
+            properties["SSESpecification"] = {"Enabled": encrypted}
+            dynamodb.create_table(TableName=name, **properties)
+    kinesis.create_stream(StreamName="Stream", ShardCount=1)
+    key = {name: resources["SigningKey"]["Properties"][name] for name in ("KeySpec", "KeyUsage")}
     environment = {
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_ENDPOINT_URL": aws_url,
+        "AWS_ENDPOINT_URL": moto.url,
         "ACCOUNTS_TABLE": "Accounts",
         "MARKET_TABLE": "Market",
         "CONNECTIONS_TABLE": "Connections",
         "STREAM_NAME": "Stream",
+        "IMPORTS_QUEUE": sqs.create_queue(QueueName="ImportQueue")["QueueUrl"],
+        "WEBHOOKS_QUEUE": sqs.create_queue(QueueName="WebhookQueue")["QueueUrl"],
+        "SIGNING_KEYS": kms.create_key(**key)["KeyMetadata"]["Arn"],
         "ASSETS": "BTC,ETH",
         "QUOTES": "coinbase:USD,binance:USDT",
         "LANES": "2",
@@ -70,36 +89,22 @@ def aws(
         "WEB_ORIGINS": "https://app.test",
         "CLOUD": "aws",
         "VERSION": "test",
-        "MANAGEMENT_URL": f"{aws_url}/ws",
+        "MANAGEMENT_URL": f"{moto.url}/ws",
     }
-    for name, value in environment.items():
+    return Stack(moto.held(), environment)
+
+
+@pytest.fixture
+def aws(
+    moto: Cloud, stack: Stack, boto_session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[boto3.Session]:
+    """An AWS with the template's empty tables and stream, the environment of the functions, and fresh wiring."""
+    moto.hold(stack.held)
+    for name, value in stack.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("SIGNING_KEYS", _signing_key(boto_session, template))
     wiring.clear()
-    dynamodb = boto_session.client("dynamodb")
-    for name, resource in template["Resources"].items():
-        if resource["Type"] == "AWS::DynamoDB::Table":
-            properties = dict(resource["Properties"])
-            for later in ("TimeToLiveSpecification", "PointInTimeRecoverySpecification", "DeletionProtectionEnabled"):
-                properties.pop(later, None)
-            encrypted = properties.pop("SSESpecification", {}).get("SSEEnabled", False)
-            properties["SSESpecification"] = {"Enabled": encrypted}
-            dynamodb.create_table(TableName=name, **properties)
-    boto_session.client("kinesis").create_stream(StreamName="Stream", ShardCount=1)
-    for variable, queue in (("IMPORTS_QUEUE", "ImportQueue"), ("WEBHOOKS_QUEUE", "WebhookQueue")):
-        url = boto_session.client("sqs").create_queue(QueueName=queue)["QueueUrl"]
-        monkeypatch.setenv(variable, url)
     yield boto_session
     wiring.clear()
-    reset = urllib.request.Request(f"{aws_url}/moto-api/reset", method="POST")  # noqa: S310 (our own loopback server)
-    urllib.request.urlopen(reset, timeout=10).read()  # noqa: S310
-
-
-def _signing_key(session: boto3.Session, template: dict[str, Any]) -> str:
-    """The ARN of a new key, as the template declares it: what resets moto forgets keys too."""
-    properties = template["Resources"]["SigningKey"]["Properties"]
-    own = {name: properties[name] for name in ("KeySpec", "KeyUsage")}
-    return session.client("kms").create_key(**own)["KeyMetadata"]["Arn"]
 
 
 @pytest.fixture
@@ -123,6 +128,7 @@ def read_event(name: str) -> Event:
 def http_event() -> Callable[..., Event]:
     """Makes the event of an HTTP request: `http_event("GET", "/prices", {"symbols": "BTC-USD"}, headers={…})`.
 
+    It takes no packed answer unless its headers say so.
     A body is sent as it is if it is text, in base64 if it is bytes, and anything else as JSON, content type included.
     """
 
@@ -135,6 +141,7 @@ def http_event() -> Callable[..., Event]:
         cookies: dict[str, str] | None = None,
     ) -> Event:
         event = read_event("queries")
+        del event["headers"]["accept-encoding"]
         event["rawPath"] = event["requestContext"]["http"]["path"] = path
         event["requestContext"]["http"]["method"] = method
         event["rawQueryString"] = "&".join(f"{name}={value}" for name, value in (query or {}).items())

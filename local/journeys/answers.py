@@ -54,7 +54,7 @@ def call(
     what, deadline = f"{method} {path}", time.monotonic() + PATIENCE_S
     sent = {**(headers or {})} | ({"Authorization": f"Bearer {token}"} if token else {})
     while (answer := client.request(method, path, json=body, headers=sent)).status_code == 429 != status:
-        wait = int(answer.headers["Retry-After"])
+        wait = int(answer.headers.get("Retry-After", 1))  # the gateway's own refusals tell no time
         expect(what, time.monotonic() + wait < deadline, f"429, to be made again in {wait} s")
         time.sleep(wait)
     said = answer.text if answer.is_error else ""  # anything else may hold what is secret

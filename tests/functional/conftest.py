@@ -4,10 +4,12 @@ import importlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from functools import cache
-from itertools import product
-from typing import Any
+from itertools import product, starmap
+from typing import Any, NamedTuple
 
+import argon2
 import boto3
 import httpx
 import pytest
@@ -16,14 +18,19 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse import wiring
 from cryptopulse.aws.client import Client
+from cryptopulse.aws.market import Market
+from cryptopulse.domain import passwords
 from cryptopulse.domain.ticks import Record, decode
 from cryptopulse.feeds import coinbase
 from local import template
 from local.simulator.app import make_app
 from local.simulator.limits import RateLimit
+from tests.cloud import Cloud, Items
 from tests.functional.web import Web
 
 type Streamed = Callable[[], list[Record]]
+type Fill = Callable[[Market], object]
+type Filled = Callable[[Fill], Market]
 
 
 class Exchanges:
@@ -109,6 +116,34 @@ def streamed(aws: boto3.Session) -> Streamed:
     return read
 
 
+@pytest.fixture(scope="session")
+def fillings() -> dict[Fill, Items]:
+    """What functions that fill the market have written."""
+    return {}
+
+
+@pytest.fixture
+def filled(aws: boto3.Session, moto: Cloud, fillings: dict[Fill, Items]) -> Filled:
+    """Has a function fill the Market table, which takes seconds: the first test that asks for it waits for them."""
+
+    def filled(fill: Fill) -> Market:
+        market = wiring.market()
+        if fill in fillings:
+            moto.put("Market", fillings[fill])
+        else:
+            fill(market)
+            fillings[fill] = moto.items("Market")
+        return market
+
+    return filled
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed with next to no work; the domain and test_auth try real hashes."""
+    monkeypatch.setattr(passwords, "_HASHER", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
 @pytest.fixture
 def web(aws: boto3.Session, http_event: Callable[..., dict[str, Any]], context: LambdaContext) -> Web:
     """The HTTP API as a client sees it."""
@@ -141,7 +176,9 @@ def least_privilege(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def checked(self: Client, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
         if running:
-            denied.extend(f"{running[-1]}: {each}" for each in needed(operation, body) - permissions(running[-1]))
+            grants = permissions(running[-1])
+            needs = needed(operation, body)
+            denied.extend(f"{running[-1]}: {need}" for need in needs if not any(grant.covers(need) for grant in grants))
             assert not denied
         return call(self, operation, body)
 
@@ -155,13 +192,35 @@ def functions() -> dict[str, dict[str, Any]]:
     return template.resources("AWS::Serverless::Function")
 
 
-def permissions(function: str) -> set[tuple[str, str]]:
-    """The (action, resource) pairs that a function's policies allow; resources by their logical ids, keys by ARNs."""
-    allowed: set[tuple[str, str]] = set()
+class Permission(NamedTuple):
+    """What a policy allows, or a call needs; resources by their logical ids, KMS keys by ARNs."""
+
+    action: str
+    resource: str
+    leading_key: str
+    """An item's partition key; in a policy with `*` for anything."""
+
+    def covers(self, need: "Permission") -> bool:
+        return self[:2] == need[:2] and fnmatchcase(need.leading_key, self.leading_key)
+
+
+def permissions(function: str) -> list[Permission]:
+    """What a function's policies allow."""
+    allowed: list[Permission] = []
     for statement in (each for policy in functions()[function]["Policies"] for each in policy["Statement"]):
         actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
-        allowed |= set(product(actions, named(statement["Resource"])))
+        allowed += starmap(Permission, product(actions, named(statement["Resource"]), leading_keys(statement)))
     return allowed
+
+
+def leading_keys(statement: Mapping[str, Any]) -> list[str]:
+    """The partition keys that a statement is limited to."""
+    match statement.get("Condition"):
+        case None:
+            return ["*"]
+        case {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(patterns)}, **others} if not others:
+            return patterns
+    raise AssertionError(f"{statement['Condition']} is no condition known here")
 
 
 def named(resource: Mapping[str, Any]) -> list[str]:
@@ -180,16 +239,23 @@ def named(resource: Mapping[str, Any]) -> list[str]:
     raise AssertionError(f"{resource} is no resource known here")
 
 
-def needed(operation: str, body: Mapping[str, Any]) -> set[tuple[str, str]]:
+def needed(operation: str, body: Mapping[str, Any]) -> set[Permission]:
     """What IAM asks for a call: a transaction needs what its parts do."""
     if operation == "PutRecords":
-        return {("kinesis:PutRecords", "Stream")}
+        return {Permission("kinesis:PutRecords", "Stream", "")}
     if operation == "SendMessage":
-        return {("sqs:SendMessage", body["QueueUrl"].rpartition("/")[2])}
+        return {Permission("sqs:SendMessage", body["QueueUrl"].rpartition("/")[2], "")}
     if operation in ("Sign", "GetPublicKey"):
-        return {(f"kms:{operation}", body["KeyId"])}
+        return {Permission(f"kms:{operation}", body["KeyId"], "")}
     if operation.startswith("Transact"):
         parts = [part for item in body["TransactItems"] for part in item.items()]
-        return {(f"dynamodb:{kind}Item", part["TableName"]) for kind, part in parts}
-    tables = body["RequestItems"] if "RequestItems" in body else [body["TableName"]]
-    return {(f"dynamodb:{operation}", table) for table in tables}
+        return {Permission(f"dynamodb:{kind}Item", part["TableName"], leading_key(part)) for kind, part in parts}
+    if "RequestItems" in body:
+        return {Permission(f"dynamodb:{operation}", table, "") for table in body["RequestItems"]}
+    return {Permission(f"dynamodb:{operation}", body["TableName"], leading_key(body))}
+
+
+def leading_key(part: Mapping[str, Any]) -> str:
+    """The partition key of the item that is read or written; empty for a Query."""
+    key: Mapping[str, Any] = part.get("Item") or part.get("Key") or {"pk": {"S": ""}}
+    return str(key["pk"]["S"])

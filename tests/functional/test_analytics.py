@@ -14,6 +14,7 @@ import talib
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse import wiring
+from cryptopulse.api import views
 from cryptopulse.aws.market import Market
 from cryptopulse.domain.candles import DAY, HOUR
 from cryptopulse.domain.series import Series
@@ -263,6 +264,17 @@ def test_bad_requests_are_told_what_is_wrong(ask: Ask) -> None:
     assert all(name in unknown for name in ("sma", "macd", "drawdown", "vwap"))
 
 
+def test_newest_values_take_only_so_much(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = {"interval": "1d", "indicators": "sma:11,sma:10", "symbols": "BTC-USD,ETH-USD"}
+    monkeypatch.setattr(views, "MOST_ROWS", 20)
+    monkeypatch.setattr(views, "MOST_PUSHED", 37)
+    assert refused(ask("/indicators", query)) == (422, "indicators")
+    monkeypatch.setattr(views, "MOST_PUSHED", 38)
+    assert len(body(ask("/indicators", query))["items"]) == 2
+    monkeypatch.setattr(views, "MOST_ROWS", 19)
+    assert refused(ask("/indicators", {**query, "symbols": "ETH-USD,BTC-USD"})) == (422, "indicators")
+
+
 def test_a_known_answer_costs_no_computation(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     query = {"interval": "1d", "indicators": "sma:20"}
     first = ask("/indicators/BTC-USD", query)
@@ -288,7 +300,8 @@ def test_a_gap_is_told(ask: Ask) -> None:
     for part in (hole[:-4], hole[-4:]):
         end = part[-1].start + DAY
         wiring.market().merge(other, "1d", Candles(other.symbol, 2, 3, part[0].start, end, end, part))
-    told = body(ask("/indicators/GAP-USD", {"interval": "1d", "indicators": "sma:3", "limit": "2"}))
-    assert (len(told["time"]), told["complete"]) == (2, True)
+    for indicators in ("sma:3", "obv,drawdown,sma:1"):  # the gap is before what they look at
+        told = body(ask("/indicators/GAP-USD", {"interval": "1d", "indicators": indicators, "limit": "2"}))
+        assert (len(told["time"]), told["complete"]) == (2, True)
     told = body(ask("/indicators/GAP-USD", {"interval": "1d", "indicators": "sma:5", "limit": "2"}))
     assert not told["complete"]

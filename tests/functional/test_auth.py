@@ -29,6 +29,11 @@ DAY = 86_400_000
 ISSUER = "https://api.test"
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords() -> None:
+    """Here they are hashed in earnest."""
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Moves the functions' clock on by milliseconds."""

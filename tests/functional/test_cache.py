@@ -29,7 +29,7 @@ SECOND = 1000
 
 
 class Window(Struct, frozen=True):
-    """What is asked for; strangers ask in vain for `start` 404."""
+    """What is asked for; strangers ask in vain for `start` 404, and what is `closing` changes when its answer ends."""
 
     name: str
     size: int | str = 20
@@ -57,7 +57,8 @@ class Views:
         if asked.start == 404:
             raise NotFoundError("There is none.")
         body = json.dumps([asked.name, asked.size, now, "x" * 2000]).encode()
-        return Rendering.of("application/json", body, fresh_until=now + FRESH, stays_until=now + FRESH)
+        stays = FRESH if asked.name == "closing" else MINUTE
+        return Rendering.of("application/json", body, fresh_until=now + FRESH, stays_until=now + stays)
 
     @cached()
     def whole(self, asked: Window, *, now: int) -> Rendering:
@@ -317,7 +318,7 @@ def test_a_process_keeps_so_many_bytes_of_those_used_last() -> None:
 
 def test_what_is_too_long_for_an_item_everybody_makes_alone() -> None:
     here, there = Process(), Process()
-    long = Window("a", 350_001)
+    long = Window("a", cache.LARGEST + 1)
     for each in (here, there, here):
         each.views.noise(long, now=NOW)
     assert [len(each.views.made) for each in (here, there)] == [1, 1]
@@ -357,6 +358,16 @@ def test_an_answer_is_renewed_before_it_ends(table: Table) -> None:
     assert not method.renew(ARGUMENTS, now=NOW + 10, until=NOW + FRESH)  # known here
     assert Process().show(A, NOW + 10) == (9, "shared")
     assert asked.Asked(table).lately(NOW + asked.QUARTER) == [Note("show", ARGUMENTS)]  # and none of the renewal
+
+
+def test_an_answer_that_would_end_no_later_is_renewed_when_it_has_ended() -> None:
+    closing = Window("closing")
+    Process().show(closing, NOW)
+    arguments = ARGUMENTS.replace(b"\xa1a", b"\xa7closing")
+    renewed = [
+        Process().views.show.renew(arguments, now=now, until=now + MINUTE) for now in (NOW + FRESH - 1, NOW + FRESH)
+    ]
+    assert renewed == [False, True]
 
 
 def test_what_somebody_makes_is_not_renewed_beside_him(table: Table) -> None:

@@ -11,8 +11,8 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse import wiring
-from cryptopulse.api import bodies
-from cryptopulse.api.bodies import CSV
+from cryptopulse.api import renderings
+from cryptopulse.api.renderings import CSV
 from cryptopulse.aws import imports
 from cryptopulse.aws.client import Client
 from cryptopulse.aws.dynamodb import Table
@@ -286,7 +286,7 @@ MANY = "The file must not have more than 50,000 lines."
         (gzip.compress(deposits(1).encode(), mtime=0)[:-9], GZIP, (422, "file")),
         (gzip.compress(deposits(1).encode(), mtime=0)[:-8] + bytes(8), GZIP, (422, "file")),
         (gzip.compress(b"", mtime=0), GZIP, (422, "file")),
-        ("x" * (bodies.LARGEST + 1), CSV, (413, f"The body must not be longer than {bodies.LARGEST} bytes.")),
+        ("x" * (renderings.LARGEST + 1), CSV, (413, f"The body must not be longer than {renderings.LARGEST} bytes.")),
         (BOMB, GZIP, (413, "The file must not be longer than 10485760 bytes unpacked.")),
         (gzip.compress(f"{HEADER}\n\n{LINE * 50_001}".encode(), mtime=0), GZIP, (413, MANY)),
         (gzip.compress(f"{HEADER}\n{LINE * 50_000}\nx".encode(), mtime=0), GZIP, (413, MANY)),
@@ -475,7 +475,9 @@ def rated(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("rated")
-def test_what_is_exported_comes_back_and_adds_nothing(ann: Person, send: Send, post: Send) -> None:
+def test_what_is_exported_comes_back_and_adds_nothing(
+    ann: Person, send: Send, post: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = f"/portfolios/{HOME}/transactions/export"
     assert post(EXPORTED).body["imported"] == 4
     reply = send("GET", path, headers={"accept-encoding": "br, gzip;q=0"})
@@ -490,6 +492,7 @@ def test_what_is_exported_comes_back_and_adds_nothing(ann: Person, send: Send, p
     assert post(reply.body).body["skipped_duplicates"] == 4
     assert held(ann) == before
 
+    monkeypatch.setattr(renderings, "PACKED_FROM", 100)
     packed = send("GET", path, headers={"accept-encoding": "gzip, br"})
     assert packed.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(packed.body).decode() == EXPORTED
@@ -529,17 +532,18 @@ def test_a_year_is_exported_alone(send: Send, post: Send) -> None:
 
 def test_a_long_export_asks_for_gzip(send: Send, post: Send, monkeypatch: pytest.MonkeyPatch) -> None:
     path = f"/portfolios/{HOME}/transactions/export"
-    post(deposits(20))
+    post(deposits(200))
     whole = send("GET", path, headers={"accept-encoding": "identity"}).body
-    monkeypatch.setattr(bodies, "LARGEST", len(whole) - 1)
+    monkeypatch.setattr(renderings, "LARGEST", len(whole) - 1)
     refused = send("GET", path, headers={"accept-encoding": "identity"})
     assert problem(refused) == (
-        413, "The file is longer than 4 MB: ask with Accept-Encoding: gzip, or for less of it.",
+        413, "The answer is longer than 4 MB: ask with Accept-Encoding: gzip, or for less of it.",
     )  # fmt: skip
-    assert gzip.decompress(send("GET", path, headers={"accept-encoding": "*"}).body).decode() == whole
-    monkeypatch.setattr(bodies, "LARGEST", 20)
+    packed = send("GET", path, headers={"accept-encoding": "*"}).body
+    assert gzip.decompress(packed).decode() == whole
+    monkeypatch.setattr(renderings, "LARGEST", len(packed) - 1)
     assert problem(send("GET", path, headers={"accept-encoding": "gzip"})) == (
-        413, "The file is longer than 4 MB: ask for less; transactions can be exported a year at a time.",
+        413, "The answer is longer than 4 MB: ask for less of it.",
     )  # fmt: skip
 
 

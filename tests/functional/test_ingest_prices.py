@@ -14,7 +14,7 @@ from cryptopulse.domain.lanes import Lane, SeriesState
 from cryptopulse.domain.series import Series, lane_of
 from cryptopulse.domain.ticks import Candles, Clock, Quote, Record, encode
 from cryptopulse.domain.venues import RECHECK
-from cryptopulse.feeds import http
+from cryptopulse.feeds import budget, http
 from functions.ingest_prices import app
 from functions.process_ticks import app as process_ticks
 from tests.functional.conftest import Exchanges, Streamed
@@ -29,6 +29,12 @@ FOLLOWED = [
     Series("coinbase", "USDT-GBP"),
 ]
 COINBASE = [series for series in FOLLOWED if series.venue == "coinbase"]
+
+
+@pytest.fixture(autouse=True)
+def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new process waits no longer than this many ms for the turns that the one before it has taken."""
+    monkeypatch.setattr(budget, "CHUNK", 100)
 
 
 def told[Told: (Quote, Candles)](records: Iterable[Record], kind: type[Told]) -> dict[Series, list[Told]]:

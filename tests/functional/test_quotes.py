@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from itertools import batched
 from typing import Any
 
 import boto3
@@ -24,6 +23,7 @@ from cryptopulse.domain.ticks import Quote as Polled
 from cryptopulse.domain.transactions import Mark
 from cryptopulse.errors import NotFoundError
 from functions.queries import app
+from tests.functional.conftest import Filled
 
 NOW = 1_795_329_063_057
 """2026-11-22T06:31:03.057Z."""
@@ -100,20 +100,9 @@ def fill(market: Market) -> None:
         deliver(market, series, MINUTE_NOW, told(series, MINUTE, SIX, MINUTE_NOW), polled)
 
 
-_items: list[dict[str, Any]] = []
-"""The table once filled: filling it anew takes seconds."""
-
-
 @pytest.fixture
-def market(aws: boto3.Session) -> Market:
-    dynamodb = Client("dynamodb", wiring.account())
-    for batch in batched(_items, 25, strict=False):
-        requests = [{"PutRequest": {"Item": each}} for each in batch]
-        dynamodb.call("BatchWriteItem", {"RequestItems": {"Market": requests}})
-    if not _items:
-        fill(wiring.market())
-        _items.extend(dynamodb.call("Scan", {"TableName": "Market"})["Items"])
-    return wiring.market()
+def market(filled: Filled) -> Market:
+    return filled(fill)
 
 
 @pytest.fixture
@@ -159,6 +148,21 @@ def test_the_close_of_the_minute_else_hour_else_day(market: Market) -> None:
         ("ETH", QUIET + 5, None),
     ):
         assert mark(asset, time) == expected, (asset, time)
+
+
+def test_an_hour_speaks_as_soon_as_it_is_packed(market: Market) -> None:
+    number, end = lane_of(ETH, LANES), SIX + HOUR + 6 * MINUTE
+    deliver(market, ETH, end, told(ETH, MINUTE, MINUTE_NOW, end))
+    before, quiet = (
+        next(minute for minute in range(hour, hour + HOUR, MINUTE) if bar(ETH, MINUTE, minute) is None)
+        for hour in (SIX - HOUR, SIX)
+    )
+    assert mark("ETH", before, now=end) == Mark(price(ETH, MINUTE, SIX - 1), SIX)  # its month is kept from here on
+    lane = market.lane(number)
+    assert market.pack(lane)
+    lane.version += 1
+    market.write(lane, lane.version - 1)
+    assert mark("ETH", quiet, now=end + 1000) == Mark(price(ETH, MINUTE, SIX + HOUR - 1), SIX + HOUR)
 
 
 def test_today_is_known_by_its_open_day_where_it_has_no_hour(market: Market) -> None:

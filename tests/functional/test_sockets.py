@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from cryptopulse.aws import client
 from cryptopulse.aws.client import Account, Endpoint
 from cryptopulse.aws.sigv4 import Credentials
 from cryptopulse.aws.sockets import ATTEMPTS, Delivery, Sockets
@@ -62,7 +61,7 @@ def test_each_refusal_is_an_error_of_its_own(
 
 
 def test_no_answer_counts_as_not_taken(sockets: Sockets, callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "TIMEOUT", 0.1)
+    monkeypatch.setattr(sockets._endpoint, "_timeout", 0.1)
     callbacks.answers["a"] = [HANG]
     with pytest.raises(ThrottledError):
         sockets.post("a", b"{}")

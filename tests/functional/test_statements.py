@@ -6,18 +6,16 @@ from datetime import datetime
 from decimal import Decimal
 from html.parser import HTMLParser
 from io import BytesIO
-from itertools import batched
 from typing import Any
 from unittest.mock import ANY
 from zipfile import ZipFile
 
-import boto3
 import pytest
 from msgspec.structs import replace
 from openpyxl import load_workbook
 
 from cryptopulse import wiring
-from cryptopulse.aws.client import Client
+from cryptopulse.api.renderings import quality
 from cryptopulse.aws.market import LazyMinutes, Market
 from cryptopulse.aws.portfolios import Edit
 from cryptopulse.domain.candles import DAY, MINUTE
@@ -28,6 +26,7 @@ from cryptopulse.domain.ticks import Bar, Candles, Clock, Quote, Record
 from cryptopulse.domain.times import Time
 from cryptopulse.domain.transactions import Mark, Transaction, new_id
 from functions.statements import app
+from tests.functional.conftest import Filled
 from tests.functional.web import Person, Reply, Web
 
 NOW = int(Time.parse("2026-03-01T10:00:03Z"))
@@ -69,20 +68,11 @@ def fill(market: Market) -> None:
         market.write(lane, version, [minutes[each] for each in folded.minutes])
 
 
-_items: list[dict[str, Any]] = []
-
-
 @pytest.fixture
-def market(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def market(filled: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
     """The prices, and the time."""
     monkeypatch.setattr(wiring, "now", lambda: NOW)
-    dynamodb = Client("dynamodb", wiring.account())
-    for batch in batched(_items, 25, strict=False):
-        requests = [{"PutRequest": {"Item": each}} for each in batch]
-        dynamodb.call("BatchWriteItem", {"RequestItems": {"Market": requests}})
-    if not _items:
-        fill(wiring.market())
-        _items.extend(dynamodb.call("Scan", {"TableName": "Market"})["Items"])
+    filled(fill)
 
 
 @pytest.fixture
@@ -507,7 +497,7 @@ def test_a_page_says_the_same_and_runs_nothing(web: Web, ann: Person) -> None:
     ],
 )
 def test_accept_chooses_the_form(accept: str, suffix: str) -> None:
-    is_page = app.quality(accept, app.PAGE.kind) > app.quality(accept, app.WORKBOOK.kind)
+    is_page = quality(accept, app.PAGE.kind) > quality(accept, app.WORKBOOK.kind)
     assert (app.PAGE if is_page else app.WORKBOOK).suffix == suffix
 
 

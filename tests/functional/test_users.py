@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from cryptopulse import wiring
-from cryptopulse.api import bodies
+from cryptopulse.api import renderings
 from cryptopulse.aws.accounts import Accounts
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.grants import Client
@@ -402,12 +402,12 @@ def test_a_long_export_is_packed(web: Web, ann: Person, monkeypatch: pytest.Monk
     accepts = {"accept-encoding": "gzip"}
     whole = web("GET", "/users/me/export", token=ann.access, headers=accepts)
     assert "Content-Encoding" not in whole.headers
-    monkeypatch.setattr(bodies, "LONG", 100)
+    monkeypatch.setattr(renderings, "PACKED_FROM", 100)
     assert web("GET", "/users/me/export", token=ann.access, headers={"accept-encoding": "br"}).status == 200
     packed = web("GET", "/users/me/export", token=ann.access, headers=accepts)
     assert packed.headers["Content-Encoding"] == "gzip"
     assert packed.body | {"exported_at": ""} == whole.body | {"exported_at": ""}
-    monkeypatch.setattr(bodies, "LARGEST", 100)
+    monkeypatch.setattr(renderings, "LARGEST", 250)
     assert web("GET", "/users/me/export", token=ann.access, headers=accepts).status == 413
     assert web("GET", "/users/me/export", token=ann.access, headers={"accept-encoding": "br"}).status == 413
 

@@ -13,6 +13,7 @@ import pytest
 from cryptopulse import wiring
 from cryptopulse.aws.client import Client
 from cryptopulse.aws.dynamodb import Table
+from cryptopulse.aws.market import Market
 from cryptopulse.aws.portfolios import Edit, Portfolios, Reader
 from cryptopulse.aws.valuations import Valuations
 from cryptopulse.domain.bookkeeping import moves
@@ -25,6 +26,7 @@ from cryptopulse.domain.times import Time, month_of, month_start
 from cryptopulse.domain.transactions import Mark, Transaction, new_id
 from cryptopulse.domain.valuation import Inventory, Valuation, valuation
 from cryptopulse.errors import NotFoundError, ThrottledError
+from tests.functional.conftest import Filled
 
 
 def at(time: str) -> int:
@@ -52,8 +54,6 @@ QUIET = range(at("2025-04-28"), at("2025-05-03"), DAY)
 """Days on which nobody traded ETH."""
 KINDS: tuple[Kind, ...] = ("buy", "sell", "trade", "deposit", "withdrawal", "reward", "fee")
 
-_items: list[dict[str, Any]] = []
-
 
 def told(series: Series, step: int, start: int, end: int, prices: Callable[[int], int]) -> Candles:
     starts = [each for each in range(start, end, step) if not (series == ETH and each - each % DAY in QUIET)]
@@ -67,21 +67,19 @@ def price(series: Series, start: int) -> int:
     return random.Random(f"{series}{start}").randrange(50, 150_00)
 
 
-@pytest.fixture(autouse=True)
-def market(aws: boto3.Session) -> None:
+def fill(market: Market) -> None:
     """Days of all series; hours of some days of two."""
-    dynamodb = Client("dynamodb", wiring.account())
-    if not _items:
-        market = wiring.market()
-        market.save_series([*SPANS])
-        for series, (start, end) in SPANS.items():
-            market.merge(series, "1d", told(series, DAY, at(start), at(end), lambda each: price(series, each)))  # noqa: B023
-            for day in (at("2025-02-03"), at("2025-07-31")):
-                if series in (BTC, RATE):
-                    market.merge(series, "1h", told(series, HOUR, day, day + DAY, lambda each: price(series, each)))  # noqa: B023
-        _items.extend(dynamodb.call("Scan", {"TableName": "Market"})["Items"])
-    for item in _items:
-        dynamodb.call("PutItem", {"TableName": "Market", "Item": item})
+    market.save_series([*SPANS])
+    for series, (start, end) in SPANS.items():
+        market.merge(series, "1d", told(series, DAY, at(start), at(end), lambda each: price(series, each)))  # noqa: B023
+        for day in (at("2025-02-03"), at("2025-07-31")):
+            if series in (BTC, RATE):
+                market.merge(series, "1h", told(series, HOUR, day, day + DAY, lambda each: price(series, each)))  # noqa: B023
+
+
+@pytest.fixture(autouse=True)
+def market(filled: Filled) -> None:
+    filled(fill)
 
 
 @pytest.fixture

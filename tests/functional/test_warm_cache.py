@@ -1,6 +1,6 @@
 """Answers that were asked for lately are made anew before they end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import boto3
@@ -15,6 +15,7 @@ from cryptopulse.aws.cache import Cache, cached
 from cryptopulse.domain.candles import MINUTE
 from cryptopulse.domain.renderings import Rendering
 from cryptopulse.errors import NotFoundError
+from cryptopulse.telemetry import noted
 from functions.warm_cache import app
 from tests.conftest import read_event
 
@@ -44,7 +45,7 @@ class Views:
             raise NotFoundError(asked.symbol)
         self.made.append((asked.symbol, now - NOW))
         until = now + asked.life
-        return Rendering.of("text/plain", f"{now}".encode(), fresh_until=until, stays_until=until)
+        return Rendering.of("text/plain", f"{now}".encode(), fresh_until=until, stays_until=until + MINUTE)
 
     def forget(self, arguments: bytes) -> None:
         """What no note may do."""
@@ -52,10 +53,11 @@ class Views:
 
 
 @pytest.fixture
-def views(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Views:
+def views(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Views]:
     own = Views(wiring.answers())
     monkeypatch.setattr(app, "views", lambda: own)
-    return own
+    yield own
+    noted()  # nobody was told
 
 
 @pytest.fixture

@@ -105,6 +105,7 @@ def test_a_forged_token_is_refused(web: Web, ann: Person, forgery: str) -> None:
         "RateLimit-Limit",
         "RateLimit-Remaining",
         "RateLimit-Reset",
+        "Vary",
         "WWW-Authenticate",
         "X-Request-Id",
     }

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import argon2
 import boto3
 import hypothesis
 import pytest
@@ -27,7 +26,7 @@ from schemathesis import APIOperation, BaseSchema, Case, CheckContext, Config, G
 from schemathesis.core.result import Ok
 
 from cryptopulse import wiring
-from cryptopulse.domain import attempts, passwords
+from cryptopulse.domain import attempts
 from cryptopulse.domain.candles import DAY, HOUR
 from cryptopulse.domain.exports import HEADER
 from local.openapi import document
@@ -63,11 +62,10 @@ PLACES = {
 
 @pytest.fixture(autouse=True)
 def unhindered(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nobody has to wait, passwords are hashed fast, time stands still, and only errors are logged."""
+    """Nobody has to wait, time stands still, and only errors are logged."""
     monkeypatch.setenv("REQUESTS_PER_MINUTE", str(10**9))
     for name, rule in [each for each in vars(attempts).items() if isinstance(each[1], attempts.Rule)]:
         monkeypatch.setattr(attempts, name, rule._replace(free=10**9))
-    monkeypatch.setattr(passwords, "_HASHER", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     monkeypatch.setattr(wiring, "now", lambda: NOW)
     monkeypatch.setattr("hypothesis.core.RepresentationPrinter", RepresentationPrinter)  # Schemathesis silences it
     wiring.clear()

@@ -7,14 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import argon2
 import boto3
 import pytest
 
 from cryptopulse import wiring
 from cryptopulse.aws.client import Account, Client
 from cryptopulse.aws.sigv4 import Credentials
-from cryptopulse.domain import passwords
 from cryptopulse.domain.exports import HEADER
 from cryptopulse.errors import ServiceError
 from cryptopulse.feeds.webhooks import Webhooks
@@ -156,7 +154,6 @@ CSV = {"content-type": "text/csv"}
 
 @pytest.fixture
 def ann(web: Web, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> User:
-    monkeypatch.setattr(passwords, "_HASHER", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     fill(wiring.market(), wiring.now())
     return User(web, EMAIL, PASSWORD, WORDS, AMOUNT)
 

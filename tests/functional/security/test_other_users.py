@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
-import argon2
 import boto3
 import pytest
 
 from cryptopulse import wiring
 from cryptopulse.aws.client import Client
 from cryptopulse.aws.notices import Notices
-from cryptopulse.domain import passwords
 from cryptopulse.domain.exports import HEADER
 from cryptopulse.errors import ServiceError
 from functions.wipe_accounts import app as wipe_accounts
@@ -46,9 +44,8 @@ class Call(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def clock(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time stands still, and passwords are hashed fast."""
+    """Time stands still."""
     monkeypatch.setattr(wiring, "now", lambda: NOW)
-    monkeypatch.setattr(passwords, "_HASHER", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     monkeypatch.setenv("REQUESTS_PER_MINUTE", "100000")
     wiring.clear()
     fill(wiring.market(), NOW)

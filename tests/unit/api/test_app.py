@@ -51,6 +51,7 @@ class ThingQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     count: Annotated[int, Meta(ge=1)] = 1
     flag: bool = False
     order: Literal["up", "down"] = "up"
+    note: str = ""
 
 
 def make(error: Exception | None) -> Api:
@@ -153,6 +154,7 @@ def test_parameters_are_read_by_their_types(ask: Ask) -> None:
         ({"x" * 42: "1"}, "x" * 41, "There is no such parameter"),
         ({"\ud800": "1"}, "query", "Expected Unicode text"),
         ({"count": "\ud800"}, "query", "Expected Unicode text"),
+        ({"note": "\ud800"}, "query", "Expected Unicode text"),
         ({"a`\nb": "1"}, "a`\nb", "There is no such parameter"),
     ],
 )
