@@ -19,8 +19,8 @@ LAYERS = {"Dependencies": "layers/dependencies", "Analytics": "layers/analytics"
 SHIPPED = (*(f"{folder}/requirements.txt" for folder in LAYERS.values()), "functions/statements/requirements.txt")
 UNZIPPED_MB = 250
 """Lambda's limit of a function with its layers."""
-HEAVY = {"aws_xray_sdk", "boto3", "numpy", "pandas", "polars", "scipy", "talib"}
-CREDENTIALS = {"argon2", "cryptography", "email_validator", "jwt"}
+HEAVY = frozenset(("aws_xray_sdk", "boto3", "numpy", "pandas", "polars", "scipy", "talib"))
+CREDENTIALS = frozenset(("argon2", "cryptography", "email_validator", "jwt"))
 """What only the functions that keep accounts are to wait for."""
 KEEP_ACCOUNTS = {"Auth", "Users", "Portfolios", "Imports", "Reports", "Statements", "Alerts"}
 
@@ -89,8 +89,7 @@ def megabytes(artefacts: Path, folders: list[str]) -> float:
 def test_a_handler_imports_alone_compiled_and_lean(artefacts: Path, function: str) -> None:
     seen = imported(artefacts, function)
     assert seen["compiled"] == []
-    refused = HEAVY if function in KEEP_ACCOUNTS else HEAVY | CREDENTIALS
-    refused -= OWN.get(function, set())
+    refused = (HEAVY if function in KEEP_ACCOUNTS else HEAVY | CREDENTIALS) - OWN.get(function, set())
     assert refused.isdisjoint(module.partition(".")[0] for module in seen["modules"])
 
 
