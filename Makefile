@@ -8,7 +8,7 @@ check openapi bench: export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core
 # The environment is ready when the stamp of exactly these requirements is there, and its Python still runs.
 READY := .venv/ready-$(shell cat requirements/dev.txt | cksum | cut -d ' ' -f 1)
 $(shell .venv/bin/python -c '' 2>/dev/null || rm -f .venv/ready-*)
-VERSION = $(shell git describe --always --dirty --tags 2>/dev/null || echo unversioned)
+VERSION = $(shell git describe --always --tags --dirty=-$$(git diff HEAD | cksum | cut -d ' ' -f 1) 2>/dev/null || echo unversioned)
 
 .PHONY: help env run test fuzz check openapi format bench smoke backfill build build-aws build-host deploy lock clean reset
 

@@ -149,7 +149,7 @@ def test_an_answer_is_kept_while_it_is_fresh_here_and_in_the_table() -> None:
     assert there.show(A, NOW + FRESH) == (FRESH, "miss")
     assert here.show(A, NOW + FRESH) == (FRESH, "shared")
     assert [len(each.views.made) for each in (here, there)] == [1, 1]
-    assert here.calls.counts == {"Query": 2, "UpdateItem": 1, "PutItem": 2}  # the lease, the answer, the note
+    assert here.calls.counts == {"Query": 2, "UpdateItem": 2, "PutItem": 1}  # the lease, the note; the answer
 
 
 def test_an_answer_from_the_table_is_the_same_packed_and_plain() -> None:
@@ -338,7 +338,19 @@ def test_what_is_asked_for_is_noted_once_in_a_quarter_of_an_hour(table: Table) -
     assert sorted(asked.Asked(table).lately(NOW)) == notes
     assert set(asked.Asked(table).lately(quarter + asked.QUARTER)) == set(notes)
     assert asked.Asked(table).lately(quarter + 2 * asked.QUARTER) == notes[:1]
-    assert here.calls.counts["PutItem"] == 2 + 2  # answers, notes
+    assert here.calls.counts["UpdateItem"] == 2 + 2  # leases, notes
+
+
+def test_what_most_processes_were_asked_comes_first(table: Table) -> None:
+    rare, common = Window("a", 1), Window("z", 9)
+    for process in (Process(), Process(), Process()):
+        process.show(common, NOW)
+    Process().show(rare, NOW)
+    first, second = asked.Asked(table).lately(NOW)
+    assert (b"z" in first.arguments, b"a" in second.arguments) == (True, True)
+    for process in (Process(), Process(), Process()):
+        process.show(rare, NOW)
+    assert asked.Asked(table).lately(NOW) == [second, first]
 
 
 def test_a_process_notes_no_more_than_a_few(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,8 +154,10 @@ def parameters(kind: type[Struct]) -> Read:
     """The request's query parameters as a struct that names each of them; others are refused with InvalidError."""
 
     def read(request: Request) -> Struct:
+        given = request.query_string_parameters
         try:
-            return msgspec.convert(request.query_string_parameters, kind, strict=False, dec_hook=_decode)
+            "".join(given.values()).encode()  # what is kept of an answer by its parameters must be text
+            return msgspec.convert(given, kind, strict=False, dec_hook=_decode)
         except msgspec.ValidationError as error:
             raise _invalid(str(error), "query", "parameter") from error
         except UnicodeEncodeError as error:

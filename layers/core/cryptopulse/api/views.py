@@ -70,6 +70,8 @@ FRESH: Final = 5 * MINUTE
 """Late trades and repairs are seen after so many ms, where rows may still change."""
 MOST_ROWS: Final = 500_000
 """Rows that a request for newest values may take; where states are there already, it takes far fewer."""
+MOST_PUSHED: Final = 2_000_000
+"""The same, each as often as there are indicators that look at it: a microsecond each, where a CPU is whole."""
 YEAR: Final = 365 * DAY
 
 
@@ -248,10 +250,12 @@ class Views:
         """What is asked for, and of what."""
         series = [self._find(symbol, UNSET, now) for symbol in symbols(asked.symbols)]
         named, page = parse(asked.indicators), paged(series, "/indicators", asked)
-        rows = max(each.memory(INTERVALS[asked.interval]) for each in named) * len(page.items)
-        if rows > MOST_ROWS:
+        memories = [each.memory(INTERVALS[asked.interval]) for each in named]
+        rows, pushed = max(memories) * len(page.items), sum(memories) * len(page.items)
+        if rows > MOST_ROWS or pushed > MOST_PUSHED:
             raise InvalidError(
-                "indicators", f"They would take {rows} rows, of at most {MOST_ROWS}: ask for fewer symbols"
+                "indicators",
+                f"They would take {rows} rows, {pushed} times, of at most {MOST_ROWS} and {MOST_PUSHED}: ask for fewer",
             )
         return named, page
 
@@ -270,8 +274,8 @@ class Views:
             )
             for series, each in zip(page.items, found, strict=True)
         ]
-        opened = min(charts.open_from(places[series], series, interval, now) for series in page.items)
-        until = charts.closed_until(interval, opened, now, is_whole=True)
+        opened = (charts.open_from(lane, series, interval, now) for series, lane in places.items())
+        until = min(charts.closed_until(interval, each, now, is_whole=True) for each in opened)
         return _json(Page(items, page.next_cursor), asked.fields, now, until)
 
     def _check_volatility(self, asked: VolatilityAsked, now: int) -> Series:
@@ -438,8 +442,15 @@ def _lists(values: "technical.Values") -> Values | dict[str, Values]:
 
 
 def _whole(indicator: Indicator, value: Value) -> float | Mapping[str, float | None] | None:
-    """A newest value; where there is none yet, that of each line."""
-    return dict.fromkeys(indicator.lines) if value is None and indicator.lines else value
+    """A newest value; where there is none yet, that of each line.
+
+    To 12 digits: the last ones of a sum depend on when its state began, and two processes are to answer the same.
+    """
+    if value is None:
+        return dict.fromkeys(indicator.lines) or None
+    if isinstance(value, dict):
+        return {line: float(f"{each:.12g}") for line, each in value.items()}
+    return float(f"{value:.12g}")
 
 
 def _named(name: str, values: Values | dict[str, Values]) -> dict[str, Values]:

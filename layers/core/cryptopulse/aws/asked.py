@@ -2,9 +2,11 @@
 
 | pk                    | sk       | holds                                                                        |
 | --------------------- | -------- | ---------------------------------------------------------------------------- |
-| `ASKED#1795329000000` | `<hash>` | a method and its arguments, asked in the quarter of an hour that begins then |
+| `ASKED#1795329000000` | `<hash>` | a method and its arguments, asked in the quarter of an hour that begins then, |
+|                       |          | and of how many processes (`processes`)                                      |
 """
 
+from collections import Counter
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -47,18 +49,16 @@ class Asked:
         if key in self._noted or len(self._noted) == MOST:
             return
         self._noted.add(key)
-        item = {"pk": f"ASKED#{quarter}", "sk": key, **note._asdict(), "expires_at": (quarter + HOUR) // 1000}
+        item = {**note._asdict(), "expires_at": (quarter + HOUR) // 1000}
         try:
-            self._table.put(item)
+            self._table.update(f"ASKED#{quarter}", key, set=item, add={"processes": 1})
         except ServiceError:
             logger.exception("not noted")
 
     def lately(self, now: int) -> list[Note]:
-        """What was asked in this quarter of an hour, then in the last one."""
-        quarter = floor(now, QUARTER)
-        notes = (
-            Note(item["method"], item["arguments"])
-            for start in (quarter, quarter - QUARTER)
-            for item in islice(self._table.query(f"ASKED#{start}", page=READ), READ)
-        )
-        return list(dict.fromkeys(notes))
+        """What was asked in this quarter of an hour and the last one, what most processes were asked first."""
+        quarter, asked = floor(now, QUARTER), Counter[Note]()
+        for start in (quarter, quarter - QUARTER):
+            for item in islice(self._table.query(f"ASKED#{start}", page=READ), READ):
+                asked[Note(item["method"], item["arguments"])] += item["processes"]
+        return [note for note, _ in asked.most_common()]

@@ -134,7 +134,7 @@ class Blocks:
             self._size -= self._kept.popitem(last=False)[1].size
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=100)  # up to 50 KB each: a month of hours
 def _sort_keys(step: int, start: int, end: int) -> tuple[str, ...]:
     """The sort keys of all blocks with rows of the span."""
     if start >= end:

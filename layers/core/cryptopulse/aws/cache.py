@@ -34,8 +34,8 @@ SIZE: Final = 32_000_000
 """Bytes of answers that a process keeps."""
 ENTRY: Final = 500
 """Bytes that keeping one takes beside its body."""
-LARGEST: Final = 350_000
-"""Bytes of an answer in the table: an item has 400 KB."""
+LARGEST: Final = 100_000
+"""Bytes of an answer in the table: each KB costs a write, which is more than making what is longer."""
 MISSING_KEPT: Final = MINUTE
 LEASE: Final = 10_000
 """After so many ms a holder is taken for dead."""
@@ -77,6 +77,10 @@ class _Slot(NamedTuple):
     def lasts(self, until: int) -> Rendering | None:
         """The answer, if it is fresh beyond then (Unix ms)."""
         return self.value if self.value is not None and self.value.fresh_until > until else None
+
+    def is_best(self, now: int) -> bool:
+        """Whether the answer is fresh, and made now would end when it does: with what it tells, not sooner."""
+        return self.value is not None and now < self.value.fresh_until == self.value.stays_until
 
     def is_free(self, now: int) -> bool:
         return self.until <= now or self.holder == self.maker
@@ -123,7 +127,8 @@ class Cache:
         return answer
 
     def renew(self, key: str, make: Make, now: int, until: int) -> bool:
-        """Makes a shared answer anew that is not fresh up to a time (Unix ms), unless somebody is at it.
+        """Makes a shared answer anew that is not fresh up to a time (Unix ms), unless that is of no use yet or somebody
+        is at it.
 
         Raises:
             ServiceError: The table does not answer.
@@ -136,7 +141,7 @@ class Cache:
             if self._memory.find(key, until) is not None:
                 return False
         slot, holder = self._slot(key, now), token_hex(8)
-        answer = slot.lasts(until)
+        answer = slot.value if slot.is_best(now) else slot.lasts(until)
         if is_missing := answer is None:
             if slot.is_too_long or not self._lease(key, holder, slot, now):
                 return False

@@ -21,6 +21,8 @@ SETTLED_KEPT: Final = 365 * DAY
 REPAIRED: Final = MINUTE
 CHANGING_KEPT: Final = 1000
 """How long (ms) a page stays that is settled, one whose gaps may be filled any minute, one with an open row."""
+LATE_SHARE: Final = 10
+"""A page whose next row is late stays for its lateness by this, between the last two of these."""
 WIDER: Final = 4
 """Where a span has too few rows, the next one read is so many times as long."""
 
@@ -136,7 +138,8 @@ def last_rows(read: Read, interval: int, limit: int, start: int, end: int) -> Ch
     starts = traded(rows).starts
     if len(starts) <= limit:
         return Chart(rows, start, end, None)
-    return Chart(rows.between(starts[-limit], end), starts[-limit], end, starts[-limit])
+    first = starts[-limit] if limit else end
+    return Chart(rows.between(first, end), first, end, first)
 
 
 def _first_rows(read: Read, interval: int, limit: int, start: int, end: int) -> Chart:
@@ -203,9 +206,9 @@ def stays_until(page: Chart, interval: int, opened: int, now: int) -> int:
 
 def closed_until(interval: int, opened: int, now: int, *, is_whole: bool) -> int:
     """Up to when (Unix ms) what the closed rows say will stay as it is; rows from `opened` on are open."""
-    if opened < floor(now, interval):  # one that has ended closes any moment
-        return now + CHANGING_KEPT
-    next_close = floor(now, interval) + interval
+    next_close, late = floor(now, interval) + interval, now - interval - opened
+    if late >= 0:  # one that has ended closes any moment; of a venue that is silent for long, not so soon
+        return min(now + max(CHANGING_KEPT, min(late // LATE_SHARE, REPAIRED)), next_close)
     return next_close if is_whole else min(now + REPAIRED, next_close)
 
 

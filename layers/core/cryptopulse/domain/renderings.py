@@ -9,7 +9,8 @@ from msgspec import Struct
 
 PACKED_FROM: Final = 1024
 """Bytes from which on an answer is packed for those who take gzip."""
-LEVEL: Final = 6
+LEVEL: Final = 1
+"""Of gzip: 4 % more bytes than at 6, in a quarter of the time."""
 
 
 class Rendering(Struct, frozen=True, kw_only=True):
