@@ -112,6 +112,10 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Cache-Control": {"description": "For how many seconds anybody may keep it, or `no-store`", "schema": STRING},
     "ETag": {"description": "Strong: changes exactly when the answer does; another in each encoding", "schema": STRING},
     "Vary": {"description": "The headers of the request that choose the answer's form", "schema": STRING},
+    "Cache-Status": {
+        "description": "Whether it was made for this request (RFC 9211): `hit` or `fwd=miss`",
+        "schema": STRING,
+    },
     "Location": {"description": "Where it is from now on", "schema": {"type": "string", "format": "uri"}},
     "Content-Disposition": {"description": "Whether to show or to save it, and its name", "schema": STRING},
     "X-Next-Cursor": {"description": "Of CSV: `cursor` of the next page; absent on the last", "schema": STRING},
@@ -271,7 +275,7 @@ def _success_headers(route: Route, status: int, known: _Known) -> list[str]:
     """What an answer carries that is no problem."""
     path, kind, marks = route.openapi_path, _shown(route), _marks(route)
     if _is_kept(route):
-        found = [*KEPT]
+        found = [*KEPT, *(["Cache-Status"] if get_origin(_hints(route)["return"]) is Shown else [])]
     else:
         found = ["Cache-Control", *LIMITS]
         is_new = status == HTTPStatus.CREATED and any(each.rpartition("/")[0] == path for each in known.tagged)

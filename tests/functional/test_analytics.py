@@ -293,6 +293,19 @@ def test_a_known_answer_costs_no_computation(ask: Ask, monkeypatch: pytest.Monke
     assert packed["headers"]["ETag"] != first["headers"]["ETag"]
 
 
+def test_a_refusal_is_no_miss(ask: Ask) -> None:
+    for path in ("/indicators/NOPE-USD", "/indicators/BTC-USD"):
+        for _ in range(2):
+            assert "Cache-Status" not in ask(path, {"indicators": "sma" if "NOPE" in path else "nope"})["headers"]
+
+
+def test_what_lacks_its_past_is_not_promised_for_long(ask: Ask) -> None:
+    settled = {"interval": "1d", "indicators": "sma:20", "limit": "3"}
+    for start, kept in ((TODAY - 100 * DAY, 86_400), (TODAY - DAYS * DAY, 60), (TODAY - (DAYS - 5) * DAY, 60)):
+        answer = ask("/indicators/BTC-USD", {**settled, "start": str(start)})
+        assert (body(answer)["complete"], answer["headers"]["Cache-Control"]) == (True, f"public, max-age={kept}")
+
+
 def test_a_gap_is_told(ask: Ask) -> None:
     hole = [bar for bar in HISTORY[SOL] if bar.start != TODAY - 5 * DAY]
     other = Series("coinbase", "GAP-USD")

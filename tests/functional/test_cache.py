@@ -308,12 +308,13 @@ def test_that_there_is_none_is_known_for_a_minute_here_only(table: Table) -> Non
         Process().show(none, NOW)
 
 
-def test_a_process_keeps_so_many_bytes_of_those_used_last() -> None:
+def test_a_process_keeps_so_many_bytes_of_those_used_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MOST_KEPT", 2)
     here = Process(size=18_000)
     first, second, third, large = (Window("own", size) for size in (4_000, 4_001, 1_200, 20_000))
-    for each in (first, second, first, third, first, second, large, first):
+    for each in (first, second, first, third, first, second, large, first, large):
         here.views.whole(each, now=NOW)
-    assert [each.size for each in here.views.made] == [4_000, 4_001, 1_200, 4_001, 20_000, 4_000]
+    assert [each.size for each in here.views.made] == [4_000, 4_001, 1_200, 4_001, 20_000, 20_000]
 
 
 def test_what_is_too_long_for_an_item_everybody_makes_alone() -> None:

@@ -168,6 +168,12 @@ def test_a_page_is_kept_as_long_as_it_stays(page: Chart, opened: int, now: int, 
     assert stays_until(page, HOUR, opened, now) == now + kept
 
 
+def test_a_page_is_kept_no_longer_than_its_first_row() -> None:
+    opened = now = END + 2 * HOUR
+    assert stays_until(whole(), HOUR, opened, now, whole().start - 3 * HOUR) == now + 3 * HOUR
+    assert stays_until(whole(), HOUR, opened, now, whole().start) == now + CHANGING_KEPT
+
+
 def test_a_page_of_the_newest_days_is_kept_to_the_next_close_however_old_they_are() -> None:
     day = Chart(Block.of(2, 1, [row(END - DAY)]), END - DAY, END, None)
     assert stays_until(day, DAY, END, END + 5 * HOUR) == END + DAY

@@ -68,9 +68,9 @@ type Format = Literal["json", "csv"]
 CSV: Final = "text/csv; charset=utf-8"
 FRESH: Final = 5 * MINUTE
 """Late trades and repairs are seen after so many ms, where rows may still change."""
-MOST_ROWS: Final = 500_000
+MOST_ROWS: Final = 200_000
 """Rows that a request for newest values may take; where states are there already, it takes far fewer."""
-MOST_PUSHED: Final = 2_000_000
+MOST_PUSHED: Final = 1_000_000
 """The same, each as often as there are indicators that look at it: a microsecond each, where a CPU is whole."""
 YEAR: Final = 365 * DAY
 
@@ -199,7 +199,7 @@ class Views:
         read = self._reader(series, interval, now)
         end = floor(now, interval) + interval if query.open else opened
         page, next_cursor = self._page(read, f"/candles/{asked.symbol}", query, end, now)
-        until = charts.stays_until(page, interval, opened, now)
+        until = charts.stays_until(page, interval, opened, now, charts.oldest(interval, now, KEPT))
         shown = charts.candles(query, series, page, opened, next_cursor)
         columns: Sequence[str] = charts.COLUMNS if asked.format == "json" else charts.TABLE
         rows: Iterable[tuple[Any, ...]] = shown.candles if asked.format == "json" else charts.table(shown)
@@ -381,18 +381,20 @@ class Views:
         opened = self._opened(series, interval, now)
         read = self._reader(series, interval, now)
         page, next_cursor = self._page(read, path, query, opened, now)
-        before = charts.last_rows(read, interval, memory, charts.oldest(interval, now, KEPT), page.start)
+        oldest = charts.oldest(interval, now, KEPT)
+        before = charts.last_rows(read, interval, memory, oldest, page.start)
         rows = joined(before.rows, page.rows)
         whole = Chart(rows, before.start, page.end, None)
-        if before.next is None:  # where the series begins
+        is_cut = False
+        if before.next is None:
             whole = whole._replace(start=rows.starts[0] if rows.starts else page.end)
-        return _Closed(
-            rows,
-            len(charts.traded(before.rows).starts),
-            whole.is_whole(interval),
-            next_cursor,
-            charts.stays_until(whole, interval, opened, now),
-        )
+            is_cut = memory > 0 and whole.start < oldest + interval
+        is_complete = whole.is_whole(interval) and not is_cut
+        until = charts.stays_until(whole, interval, opened, now, oldest)
+        if before.next is None and memory:  # the series begins here; or its history is still fetched, or not kept
+            is_newest = page.end == opened
+            until = min(until, charts.closed_until(interval, opened, now, is_whole=is_complete and is_newest))
+        return _Closed(rows, len(charts.traded(before.rows).starts), is_complete, next_cursor, until)
 
     def _common(self, series: Sequence[Series], interval_name: IntervalName, window: int, now: int) -> _Common:
         """The closes of several series at the times that all of them have."""

@@ -27,14 +27,16 @@ from cryptopulse.aws.asked import Asked, Note
 from cryptopulse.aws.dynamodb import Item, Table
 from cryptopulse.domain.candles import MINUTE
 from cryptopulse.domain.renderings import Rendering
-from cryptopulse.errors import ConditionError, NotFoundError, ServiceError
+from cryptopulse.errors import ConditionError, InvalidError, NotFoundError, ServiceError
 from cryptopulse.telemetry import logger, metrics, outcome
 
 SIZE: Final = 32_000_000
 """Bytes of answers that a process keeps."""
+MOST_KEPT: Final = 16
+"""One answer takes at most this part of them."""
 ENTRY: Final = 500
 """Bytes that keeping one takes beside its body."""
-LARGEST: Final = 100_000
+LARGEST: Final = 50_000
 """Bytes of an answer in the table: each KB costs a write, which is more than making what is longer."""
 MISSING_KEPT: Final = MINUTE
 LEASE: Final = 10_000
@@ -156,10 +158,10 @@ class Cache:
             if kept is None:
                 is_first = key not in self._flights
                 flight = self._flights.setdefault(key, Future())
+        if isinstance(kept, str):
+            raise NotFoundError(kept)
         if kept is not None:
             self._tell("hit", now)
-            if isinstance(kept, str):
-                raise NotFoundError(kept)
             return kept
         if not is_first:
             answer = flight.result()
@@ -174,7 +176,8 @@ class Cache:
                     self._memory.put(key, str(error), now + MISSING_KEPT)
                 del self._flights[key]
             flight.set_exception(error)
-            self._tell("miss", now)
+            if not isinstance(error, (InvalidError, NotFoundError)):  # a refusal is no miss
+                self._tell("miss", now)
             raise
         with self._mutex:
             self._memory.put(key, answer, answer.fresh_until)
@@ -282,7 +285,9 @@ class _Memory:
         return kept
 
     def put(self, key: str, kept: Rendering | str, until: int) -> None:
-        """Keeps it until then (Unix ms)."""
+        """Keeps it until then (Unix ms); not what would push out many others."""
+        if _size(kept) > self._size // MOST_KEPT:
+            return
         if before := self._entries.pop(key, None):
             self._used -= _size(before[0])
         self._entries[key] = kept, until

@@ -7,6 +7,7 @@ are not packed yet may still change; they are pushed onto a copy.
 from bisect import bisect_left
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import batched
 from operator import attrgetter
 from threading import Lock
 from typing import Final, NamedTuple
@@ -25,6 +26,8 @@ SHOWN: Final = 500
 """Rows that `/indicators/{symbol}` shows unless told otherwise: a newest value is the last of these."""
 ROOM: Final = 32_000_000
 """Bytes of states kept in process, about."""
+AT_ONCE: Final = 50_000
+"""Rows that are held at once, about, until states have seen them."""
 
 
 class Newest(NamedTuple):
@@ -102,6 +105,14 @@ class Latest:
             indicators: What to compute.
             now: Unix ms.
         """
+        furthest = max(reach(indicator, interval, SHOWN) for indicator in indicators)
+        at_once = max(1, AT_ONCE // furthest)
+        groups = batched(series, at_once, strict=False)
+        return [each for group in groups for each in self._values(group, interval, indicators, now)]
+
+    def _values(
+        self, series: Sequence[Series], interval: int, indicators: Sequence[Indicator], now: int
+    ) -> list[Newest]:
         marks = self._histories.rewritten(now)  # before the rows: what is written after it is seen by the next
         places = {
             each: _place(each, lane, interval, marks.get(each, 0), now)

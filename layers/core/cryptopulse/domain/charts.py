@@ -194,13 +194,13 @@ def table(chart: Candles) -> Iterator[tuple[float | str, ...]]:
         yield *row, "false" if is_open else "true", "false" if row[0] in incomplete else "true"
 
 
-def stays_until(page: Chart, interval: int, opened: int, now: int) -> int:
-    """Up to when (Unix ms) a page will stay as it is; rows from `opened` on are open."""
+def stays_until(page: Chart, interval: int, opened: int, now: int, oldest_kept: int = FIRST) -> int:
+    """Up to when (Unix ms) a page will stay as it is; rows from `opened` on are open, before `oldest_kept` gone."""
     if page.end > opened:
         return now + CHANGING_KEPT
     is_whole = page.is_whole(interval)
     if is_whole and page.end < opened and page.end <= now - SETTLED:
-        return now + SETTLED_KEPT
+        return now + max(CHANGING_KEPT, min(SETTLED_KEPT, page.start - oldest_kept))
     return closed_until(interval, opened, now, is_whole=is_whole)
 
 
