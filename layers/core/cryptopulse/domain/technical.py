@@ -71,6 +71,9 @@ def _integers(column: Sequence[int]) -> NDArray[Any]:
 def values(indicator: Indicator, rows: Rows, first: int) -> Values:
     """An indicator's values of the rows from `first` on: one array, or one for each of its lines.
 
+    Averages begin as TA-Lib's do: exponential ones with the mean of their first n closes (MACD's both at row slow - 1),
+    Wilder's with that of the first n changes or true ranges, ADX's with sums of n - 1 moves: docs/indicators.md.
+
     Args:
         indicator: What to compute.
         rows: Those shown, and before them `indicator.memory` others, or as many as there are.
