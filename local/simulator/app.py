@@ -1,4 +1,4 @@
-"""The server: both venues under their own paths, and what lets a test look behind and disturb them."""
+"""The server: venues and newsrooms under their own paths, and what lets a test look behind and disturb them."""
 
 from datetime import UTC, datetime
 
@@ -13,15 +13,20 @@ from local.simulator.binance_requests import INTERVALS
 from local.simulator.coinbase import Coinbase
 from local.simulator.exchange import ANY_PATH, Exchange, fixed
 from local.simulator.faults import Clock, Fault, Faults
+from local.simulator.markets import DAY_MS
+from local.simulator.news import News
+from local.simulator.news_feeds import NewsFeeds
+from local.simulator.newsapi import NewsApi
 from local.simulator.series import Series, market
 
-_DEFAULT_ROWS, _MOST_ROWS = 500, 100_000
+_DEFAULT_ROWS, _MOST_ROWS, _MOST_DAYS = 500, 100_000, 31
 
 
 class _Admin:
-    """The truth of every series, and the faults in force."""
+    """The truth of every series and all news, and the faults in force."""
 
-    def __init__(self, series: list[Series], clock: Clock, faults: Faults) -> None:
+    def __init__(self, series: list[Series], news: News, clock: Clock, faults: Faults) -> None:
+        self._news = news
         self._series = {f"{one.listing.venue} {one.listing.canonical}": one for one in series}
         self._clock, self._faults = clock, faults
 
@@ -70,6 +75,20 @@ class _Admin:
             }
         )
 
+    async def news(self, request: Request) -> Response:
+        """The articles of [start, end], newest first, with the stories that they tell; faults do not touch them."""
+        asked, now = request.query_params, self._clock() // 1000
+        try:
+            end = min(_milliseconds(asked["end"]), now) if "end" in asked else now
+            start = _milliseconds(asked["start"]) if "start" in asked else end - DAY_MS
+        except ValueError as reason:
+            return JSONResponse({"message": str(reason)}, 422)
+        if end - start > _MOST_DAYS * DAY_MS:
+            return JSONResponse({"message": f"more than {_MOST_DAYS} days"}, 422)
+        articles = self._news.articles(start, end)
+        told = [one._asdict() | {"url": one.url, "story": one.story._asdict()} for one in articles]
+        return JSONResponse({"articles": told})
+
 
 def _milliseconds(text: str) -> int:
     """Unix milliseconds of an RFC 3339 time, a date, or Unix milliseconds."""
@@ -85,17 +104,23 @@ def make_app(seed: int, clock: Clock, hold_seconds: float = 30) -> Starlette:
     Args:
         seed: selects the market; the same one gives the same prices for ever.
         clock: the time in Unix microseconds; nothing later than it is shown.
-        hold_seconds: how long the fault `timeout` keeps a client waiting.
+        hold_seconds: how long the faults `timeout` and `slow` keep a client waiting.
     """
     faults = Faults(clock, seed)
     series = list(market(seed).values())
     venues: list[Exchange] = [kind(series, clock, faults, hold_seconds) for kind in (Binance, Coinbase)]
-    admin = _Admin(series, clock, faults)
+    news = News(seed, series)
+    newsrooms = NewsFeeds(news, clock, faults, hold_seconds)
+    newsapi = NewsApi(news, clock, faults, hold_seconds)
+    admin = _Admin(series, news, clock, faults)
     routes = [
         Route("/admin/health", admin.health),
         Route("/admin/faults", admin.faults, methods=["GET"]),
         Route("/admin/faults", admin.replace_faults, methods=["PUT"]),
         Route("/admin/candles", admin.candles),
+        Route("/admin/news", admin.news),
+        *newsrooms.routes(),
+        *newsapi.routes(),
     ]
     paths = list(dict.fromkeys(route.path for route in routes))
     paths += [f"/{venue.venue}{route.path}" for venue in venues for route in venue.routes() if route.path != ANY_PATH]

@@ -1,8 +1,8 @@
-"""Faults in force: what a test or an operator asks a venue to do wrong, how often, and until when."""
+"""Faults in force: what a test or an operator asks a venue or a newsroom to do wrong, how often, and until when."""
 
 import random
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -11,7 +11,13 @@ from local.simulator.markets import Venue
 type Clock = Callable[[], int]
 """The time in Unix microseconds."""
 
-type Kind = Literal[
+type Newsroom = Literal["block-courier", "coin-gazette", "chain-observer"]
+"""The newsrooms with a feed of their own."""
+
+type Source = Venue | Newsroom | Literal["newsapi"]
+"""Whose answers can go wrong."""
+
+type _VenueKind = Literal[
     "rate_limited",
     "banned",
     "restricted",
@@ -21,20 +27,50 @@ type Kind = Literal[
     "missing_rows",
     "unknown_product",
 ]
+type _NewsKind = Literal[
+    "rate_limited",
+    "restricted",
+    "server_error",
+    "timeout",
+    "truncated",
+    "slow",
+    "redirect_loop",
+    "oversized",
+    "gzip_bomb",
+]
+type _FeedKind = Literal["malformed", "wrong_charset", "billion_laughs", "external_entity"]
+type _NewsApiKind = Literal["removed_articles"]
+type Kind = _VenueKind | _NewsKind | _FeedKind | _NewsApiKind
+
+
+def _kinds(source: Source) -> tuple[Kind, ...]:
+    """What can go wrong there."""
+    if source in get_args(Venue.__value__):
+        return get_args(_VenueKind.__value__)
+    own = _NewsApiKind if source == "newsapi" else _FeedKind
+    return (*get_args(_NewsKind.__value__), *get_args(own.__value__))
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A share of a venue's answers that go wrong for some seconds; `retry_after` is the header's value, if any."""
+    """A share of a source's answers that go wrong for some seconds; `retry_after` is the header's value, if any.
 
-    venue: Venue
+    Raises:
+        ValueError: this cannot go wrong there.
+    """
+
+    venue: Source
     kind: Kind
     rate: Annotated[float, msgspec.Meta(ge=0, le=1)]
     seconds: Annotated[float, msgspec.Meta(gt=0)]
     retry_after: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
+    def __post_init__(self) -> None:
+        if self.kind not in _kinds(self.venue):
+            raise ValueError(f"{self.venue} knows no {self.kind}")
+
 
 class Faults:
-    """The faults of both venues; replaced as a whole."""
+    """The faults of all sources; replaced as a whole."""
 
     def __init__(self, clock: Clock, seed: int) -> None:
         self._clock = clock
@@ -52,8 +88,8 @@ class Faults:
         left = ((fault, (end - now) / 1e6) for fault, end in self._ending)
         return [msgspec.structs.replace(fault, seconds=seconds) for fault, seconds in left if seconds > 0]
 
-    def drawn(self, venue: Venue) -> Fault | None:
-        """The fault that strikes this answer: the first of the venue's whose draw falls below its rate."""
+    def drawn(self, venue: Source) -> Fault | None:
+        """The fault that strikes this answer: the first of the source's whose draw falls below its rate."""
         return next((f for f in self.in_force() if f.venue == venue and self._random.random() < f.rate), None)
 
     def thinned(self, rows: list[str]) -> list[str]:
