@@ -70,9 +70,11 @@ deploy: build ## To AWS, with your credentials  (PARAMETERS="WebOrigins=https://
 lock: $(READY) ## Newest versions into the requirements files
 	cd layers/dependencies && $(LOCK) requirements.in
 	cd functions/statements && $(LOCK) requirements.in
+	cd functions/ingest_news && $(LOCK) --no-allow-unsafe $(DEMONSTRATION:%=--unsafe-package %) requirements.in
 	cd layers/analytics && $(LOCK) requirements.in
 	cd requirements && $(LOCK) dev.in
 
+DEMONSTRATION = requests certifi charset-normalizer idna urllib3
 LOCK = pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
 
 clean: ## Removes what was built, not the data

@@ -40,6 +40,7 @@ class MemoryTable(Table):
         consistent: bool = False,
         is_backwards: bool = False,
         page: int | None = None,
+        attributes: Sequence[str] = (),
     ) -> Iterator[Item]:
         keys = sorted((key for key in self.items if key[0] == pk and start <= key[1] <= end), reverse=is_backwards)
         found = [self.items[key] for key in keys[:page]]

@@ -73,14 +73,15 @@ exist is empty.
 range, unknown or malformed is 422 and named in `errors`. Every GET answers HEAD too. Every answer carries
 `X-Request-Id`. What the gateway itself refuses (more than 10 MB, its own throttle) has a body of its own.
 
-**Caches.** Market reads, analytics and the documents may be kept: `Cache-Control` says for how many seconds. It is 1
-while an open candle or a live price is in the answer, up to the next close where all candles are closed, and a day
-where they are complete and older than two hours. Each has a strong `ETag`, of the answer in its encoding, and 304 is
-the answer to an `If-None-Match` that still holds. Text of 1 KB and more is packed where
+**Caches.** Market reads, analytics, news and the documents may be kept: `Cache-Control` says for how many seconds. It
+is 1 while an open candle or a live price is in the answer, up to the next close where all candles are closed, and a
+day where they are complete and older than two hours; of news it is 60. Each has a strong `ETag`, of the answer in its
+encoding, and 304 is the answer to an `If-None-Match` that still holds. Text of 1 KB and more is packed where
 `Accept-Encoding` takes gzip."""
 TAGS = {
     "Market data": "What is followed, prices and candles. Needs no token",
     "Analytics": "Indicators, volatility, correlation and beta on closed candles. Needs no token",
+    "News": "Articles, and how good or bad they are for the assets that they name. Needs no token",
     "Portfolios": "Portfolios, their transactions, files in and out, and reports on them",
     "Alerts": "What to be told of, and what was told",
     "Accounts": "Who is let in: accounts, sessions, tokens",
@@ -132,7 +133,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "400": {"description": "The body is missing, or no well-formed JSON"},
     "401": {"description": "No token, or none that is good"},
     "403": {"description": "The token does not go so far: `WWW-Authenticate` names the scope"},
-    "404": {"description": "Not there, or not yours; an unknown symbol or venue"},
+    "404": {"description": "Not there, or not yours; an unknown symbol, asset or venue"},
     "412": {"description": "It has changed since the answer whose ETag `If-Match` names"},
     "413": {"description": "The body is too long"},
     "415": {"description": "The body is of another media type"},
@@ -340,7 +341,7 @@ def _refusals(route: Route, parameters: list[dict[str, Any]]) -> dict[str, Any]:
         found.append("412")
     if has_body or any(each["in"] != "path" for each in parameters):
         found.append("422")
-    if names & {"symbol", "symbols"} or any(each["in"] == "path" for each in parameters):
+    if names & {"symbol", "symbols", "asset", "assets"} or any(each["in"] == "path" for each in parameters):
         found.append("404")
     refusals: dict[str, Any] = {name: {"$ref": f"#/components/responses/{name}"} for name in found}
     if _is_kept(route):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, get_args
 
 import httpx
 from rich.console import Console
@@ -23,6 +23,7 @@ from local.cloud import Cloud, forget_aws_account, host_environment
 from local.endpoints import HOME, Endpoints
 from local.feeds import Feeds
 from local.processes import ProblemError, Processes, require_free_port, write_atomically
+from local.simulator.faults import Newsroom
 
 FIRST_PORT = 4566
 FIRST_PRICES_S = 60
@@ -72,6 +73,8 @@ class Run:
             with self._step("Starting the simulated exchanges"):
                 self._start_simulator()
             parameters |= {"BinanceUrl": f"{self._simulator}/binance", "CoinbaseUrl": f"{self._simulator}/coinbase"}
+            newsrooms = get_args(Newsroom.__value__)
+            parameters["NewsFeeds"] = ",".join(f"{name}={self._simulator}/rss/{name}" for name in newsrooms)
         with self._step("Starting the local cloud"):
             self.cloud.start()
         if not self.cloud.is_deployed(parameters):
@@ -93,6 +96,8 @@ class Run:
         with self._step("Waiting for the first prices"):
             self.cloud.invoke("IngestPrices")
             self._await_prices(there)
+        with self._step("Reading the news"):
+            self._read_news()
         endpoints.write(self._home, there)
         self._write_sam_variables(outputs, parameters)
         self._purger.start()
@@ -135,9 +140,15 @@ class Run:
             time.sleep(0.5)
         self._console.print(f"  [yellow]none yet after {FIRST_PRICES_S} s; {there.health} tells why")
 
+    def _read_news(self) -> None:
+        try:
+            self.cloud.invoke("IngestNews")
+        except ProblemError as problem:
+            self._console.print(f"  [yellow]not all of it: {problem}")
+
     def _write_sam_variables(self, outputs: dict[str, str], parameters: dict[str, str]) -> None:
         """For `sam local --env-vars`: what points its containers at this cloud (docs/operations.md)."""
-        urls = {"BinanceUrl": "BINANCE_URL", "CoinbaseUrl": "COINBASE_URL"}
+        urls = {"BinanceUrl": "BINANCE_URL", "CoinbaseUrl": "COINBASE_URL", "NewsFeeds": "NEWS_FEEDS"}
         called = {"AWS_ENDPOINT_URL": self.cloud.origin}
         called |= {urls[name]: value for name, value in parameters.items() if name in urls}
         variables = {
@@ -148,6 +159,7 @@ class Run:
             "FEEDS": parameters["Feeds"],
             "ISSUER": outputs["HttpUrl"],
             "SIGNING_KEYS": outputs["SigningKey"],
+            "NEWS_ADDRESSES": "any",
         }
         variables |= {name: url.replace("127.0.0.1", "host.docker.internal") for name, url in called.items()}
         text = json.dumps({"Parameters": variables}, indent=2)

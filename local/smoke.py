@@ -10,13 +10,13 @@ from rich.console import Console
 from websockets.exceptions import WebSocketException
 
 from local.endpoints import HOME, Endpoints, read
-from local.journeys import accounts, analytics, market, portfolios
+from local.journeys import accounts, analytics, market, news, portfolios
 from local.journeys.answers import WrongError
 from local.processes import ProblemError
 
 
 def journey(endpoints: Endpoints) -> Iterator[str]:
-    """Does what users do: one who only looks, one who computes, one with an account, one who invests.
+    """Does what users do: one who only looks, one who computes, one who reads, one with an account, one who invests.
 
     Yields:
         What was seen, a line a step.
@@ -27,6 +27,7 @@ def journey(endpoints: Endpoints) -> Iterator[str]:
     with httpx.Client(base_url=endpoints.http, trust_env=False, timeout=30) as client:
         yield from market.walk(client, endpoints)
         yield from analytics.walk(client)
+        yield from news.walk(client)
         yield from accounts.walk(client, endpoints)
         yield from portfolios.walk(client, endpoints)
 

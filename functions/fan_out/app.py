@@ -8,12 +8,13 @@ from time import sleep
 from typing import Any, NamedTuple
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from msgspec import UNSET
 
 from cryptopulse import wiring
 from cryptopulse.aws.doorbells import Doorbell, read
 from cryptopulse.domain import frames
-from cryptopulse.domain.fanning import Shard, State
-from cryptopulse.domain.subscriptions import Connection
+from cryptopulse.domain.fanning import Published, Shard, State
+from cryptopulse.domain.subscriptions import SETTLED, Connection
 from cryptopulse.errors import GoneError, ServiceError, ThrottledError, UnreadableError
 from cryptopulse.telemetry import entrypoint, logger
 
@@ -23,6 +24,8 @@ REREAD_AFTER = 60_000
 """Milliseconds after which connections are read again though their version did not move."""
 HANDSHAKE = 30_000
 """Milliseconds after which a handshake is over: until then API Gateway says of the client that it is gone."""
+NEWS = 10_000
+"""Articles read at most: of a day and a half, there are some hundreds."""
 RESERVE = 5_000
 """Milliseconds before the time limit after which nothing more is sent."""
 
@@ -53,6 +56,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     shards = {number: Shard(memory.state, memory.connections) for number, memory in remembered.items()}
     _look(shards, rung)
     _listen(shards, rung)
+    _read_news(shards, rung)
     sent = _send(shards, deadline)
     due = min((first for shard in shards.values() if (first := shard.next_due()) is not None), default=None)
     if due is not None and due <= min(wiring.now() + LONGEST_WAIT[wiring.settings().CLOUD], deadline):
@@ -68,7 +72,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 
 
 def _read(records: list[dict[str, Any]]) -> tuple[dict[int, Doorbell], int]:
-    """What was told to each shard: the highest versions, all users; and how many doorbells could not be read."""
+    """What was told to each shard: the highest versions, all users and news; and how many doorbells were unreadable."""
     rung: dict[int, Doorbell] = {}
     unreadable = 0
     for record in records:
@@ -81,7 +85,9 @@ def _read(records: list[dict[str, Any]]) -> tuple[dict[int, Doorbell], int]:
             continue
         known = rung.get(bell.shard, Doorbell(bell.shard, {}))
         versions = {lane: max(version, known.versions.get(lane, 0)) for lane, version in bell.versions.items()}
-        rung[bell.shard] = Doorbell(bell.shard, known.versions | versions, known.users | bell.users)
+        rung[bell.shard] = Doorbell(
+            bell.shard, known.versions | versions, known.users | bell.users, known.news + bell.news
+        )
     return rung, unreadable
 
 
@@ -119,6 +125,29 @@ def _listen(shards: Mapping[int, Shard], rung: Mapping[int, Doorbell]) -> None:
                 logger.exception("alerts not read", user=user)
                 continue
             shard.hear(user, [(each.id, each.time, frames.alert(each.view)) for each in fired], now)
+
+
+def _read_news(shards: Mapping[int, Shard], rung: Mapping[int, Doorbell]) -> None:
+    """Reads the news where they are watched, and there are new ones or there may be: once for all shards."""
+    now = wiring.now()
+    asked = {number: shard.unread_news(now, is_rung=rung[number].news > 0) for number, shard in shards.items()}
+    since = {number: start for number, start in asked.items() if start is not None}
+    if not since:
+        return
+    try:
+        kept = wiring.news().since(None, min(since.values()), now + SETTLED, NEWS)  # not all clocks are the same
+    except ServiceError:  # prices go on; it is tried again within a minute
+        logger.exception("news not read")
+        return
+    from cryptopulse.domain.news_views import article  # only those who tell news need it
+
+    told = [
+        Published(of.id, of.published_at, of.assets, frames.article(article(of, each.score, each.label, UNSET)))
+        for each in kept
+        for of in [each.article]
+    ]
+    for number, start in since.items():
+        shards[number].hear_news((each for each in told if each.time >= start), now)
 
 
 def _check(shard: Shard) -> None:

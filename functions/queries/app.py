@@ -18,8 +18,11 @@ from cryptopulse.api.views import (
     CandlesAsked,
     IndicatorsAsked,
     LatestQuery,
+    NewsQuery,
     PriceAsked,
     PricesQuery,
+    SentimentAsked,
+    SentimentsQuery,
     Shows,
     VolatilityAsked,
 )
@@ -38,6 +41,8 @@ from cryptopulse.domain.analyses import (
 from cryptopulse.domain.charts import Candles, ChartQuery
 from cryptopulse.domain.coins import Coin, coins
 from cryptopulse.domain.health import Checks, Health, Store
+from cryptopulse.domain.news_sources import Source
+from cryptopulse.domain.news_views import Asset, AssetSentiment, AssetSentimentSeries, NewsArticle, SentimentQuery
 from cryptopulse.domain.prices import Fields, Price, PriceQuery
 from cryptopulse.domain.times import rfc3339
 from cryptopulse.errors import ServiceError
@@ -184,6 +189,44 @@ def read_beta(
     return Shown(views.beta(BetaAsked(symbol, query), now=now), now)
 
 
+@api.get("/news", tags=["News"])
+@public
+def list_news(query: Annotated[NewsQuery, parameters(NewsQuery)], views: Shows, now: Now) -> Shown[Page[NewsArticle]]:
+    """Articles of the last 90 days, the newest first.
+
+    What several feeds carry is one article. Its score is of its words alone, in the title more than in the description;
+    how it is made, and how often it is right: `docs/sentiment.md` of the project. An article in another language than
+    English scores 0, and does not count in an asset's sentiment.
+    """
+    return Shown(views.news(query, now=now), now)
+
+
+@api.get("/sentiment", tags=["News"])
+@public
+def list_sentiment(
+    query: Annotated[SentimentsQuery, parameters(SentimentsQuery)], views: Shows, now: Now
+) -> Shown[Page[AssetSentiment]]:
+    """What the articles that name each of several assets say together, in the order asked.
+
+    They are the figures of `/sentiment/{asset}`.
+    """
+    return Shown(views.sentiments(query, now=now), now)
+
+
+@api.get("/sentiment/<asset>", tags=["News"])
+@public
+def read_sentiment(
+    asset: Asset, query: Annotated[SentimentQuery, parameters(SentimentQuery)], views: Shows, now: Now
+) -> Shown[AssetSentimentSeries]:
+    """What the articles of a window that name an asset say together.
+
+    Newer articles weigh more. No news is null, not 0. With `correlation`: Pearson's of the mean scores of hours with
+    the log returns of X-USD's reference (of X-USDT, where nobody trades X-USD) 12 hours before to 12 hours after. It
+    says what was, in how many observations; not why, and not what will be.
+    """
+    return Shown(views.sentiment(SentimentAsked(asset, query), now=now), now)
+
+
 @api.get("/health", tags=["System"], responses={503: {"description": "It is down"}})
 @public
 def read_health(now: Now) -> Answer[Health]:
@@ -207,7 +250,9 @@ def _checks(now: int) -> Checks:
     own, market = wiring.settings(), wiring.market()
     series = market.series()
     venues = dict.fromkeys([*(venue for venue, _ in own.quotes), *(each.venue for each in series)])
-    return health.check(venues, series, market.lanes(range(own.LANES)), wiring.venues().states(), now)
+    known = wiring.news().sources()
+    sources = {name: known.get(name, Source(url)) for name, url in own.news_sources.items()}
+    return health.check(venues, series, market.lanes(range(own.LANES)), wiring.venues().states(), sources, now)
 
 
 @api.get("/time", tags=["System"])

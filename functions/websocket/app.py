@@ -3,9 +3,10 @@
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from msgspec import UNSET
 
 from cryptopulse import wiring
 from cryptopulse.domain import frames, subscriptions
@@ -14,24 +15,34 @@ from cryptopulse.domain.series import lane_of
 from cryptopulse.domain.snapshots import snapshots
 from cryptopulse.domain.subscriptions import (
     ALERTS,
+    ARTICLES,
+    SETTLED,
     TOO_MANY_ALERTS,
+    TOO_MANY_ARTICLES,
     TOO_MANY_PORTFOLIOS,
     Action,
     Connection,
+    NewsWatch,
     Ping,
     Refusal,
     Resync,
     Subscribe,
     SubscribeAlerts,
+    SubscribeNews,
     SubscribePortfolio,
     Unsubscribe,
     UnsubscribeAlerts,
+    UnsubscribeNews,
     UnsubscribePortfolio,
+    Unsubscription,
     Watch,
 )
 from cryptopulse.domain.times import rfc3339
 from cryptopulse.errors import CryptoPulseError, GoneError, ServiceError
 from cryptopulse.telemetry import entrypoint, logger
+
+if TYPE_CHECKING:
+    from cryptopulse.aws.news import Kept  # only for those who watch the news
 
 OK = {"statusCode": 200}
 
@@ -113,7 +124,9 @@ def _do(connection: Connection, action: Action, now: int) -> Refusal | None:
             return _subscribe_portfolio(connection, action, now)
         case SubscribeAlerts():
             return _subscribe_alerts(connection, action, now)
-        case Unsubscribe() | UnsubscribePortfolio() | UnsubscribeAlerts():
+        case SubscribeNews():
+            return _subscribe_news(connection, action, now)
+        case Unsubscribe() | UnsubscribePortfolio() | UnsubscribeAlerts() | UnsubscribeNews():
             _unsubscribe(connection, action, now)
         case Resync():
             _resync(connection, action, now)
@@ -122,9 +135,7 @@ def _do(connection: Connection, action: Action, now: int) -> Refusal | None:
     return None
 
 
-def _unsubscribe(
-    connection: Connection, action: Unsubscribe | UnsubscribePortfolio | UnsubscribeAlerts, now: int
-) -> None:
+def _unsubscribe(connection: Connection, action: Unsubscription, now: int) -> None:
     ended: dict[str, list[str]] = {}
 
     def end(current: Connection) -> None:
@@ -135,6 +146,8 @@ def _unsubscribe(
                 ended["portfolio_ids"] = current.unsubscribe_portfolio(action.portfolio_id)
             case UnsubscribeAlerts():
                 current.unsubscribe_alerts()
+            case UnsubscribeNews():
+                current.unsubscribe_news()
 
     wiring.connections().change(connection, end, now)
     _send(connection, frames.answer("unsubscribed", action.id, channel=action.channel, **ended))
@@ -203,6 +216,35 @@ def _subscribe_alerts(connection: Connection, action: SubscribeAlerts, now: int)
     return None
 
 
+def _subscribe_news(connection: Connection, action: SubscribeNews, now: int) -> Refusal | None:
+    assets = subscriptions.followed(action, wiring.market().series())
+    if isinstance(assets, Refusal):
+        return assets
+    watch = NewsWatch(None if assets is None else frozenset(assets), action.since_ms, now)
+    kept = _news(watch, now)
+    if len(kept) > ARTICLES:
+        return Refusal(action.id, "limit", TOO_MANY_ARTICLES)
+    shown = [each for each in kept if watch.shows(each.article.published_at, each.article.assets)]
+    watch = watch.knowing((each.article.id, each.article.published_at) for each in kept)
+    in_force = {"assets": assets, "interval_ms": action.interval_in_force}
+    _send(connection, frames.answer("subscribed", action.id, channel="news", **in_force))
+    _send(connection, *frames.snapshots("news", map(_told, shown)))
+    _keep(connection, lambda current: current.subscribe_news(action, watch), now)
+    _ring(connection, {})
+    return None
+
+
+def _news(watch: NewsWatch, now: int) -> "list[Kept]":
+    """All articles that a subscription may ask for, the oldest first; one more than it may be shown, at most."""
+    return wiring.news().since(None, watch.first, now + SETTLED, ARTICLES + 1)  # not all clocks are the same
+
+
+def _told(kept: "Kept") -> bytes:
+    from cryptopulse.domain.news_views import article  # only those who tell news need it
+
+    return frames.article(article(kept.article, kept.score, kept.label, UNSET))
+
+
 def _keep(connection: Connection, change: Callable[[Connection], None], now: int) -> None:
     """Writes what the client was told; where that fails it must not believe it: it is cut off, and comes back."""
     try:
@@ -228,6 +270,10 @@ def _resync(connection: Connection, action: Resync, now: int) -> None:
         fired = wiring.alerts().history(connection.user, connection.watch.first, now)
         told = [frames.alert(each.view) for each in fired if connection.watch.includes(each.id, each.time)]
         _send(connection, *frames.snapshots("alerts", told))
+    if (news := connection.news_watch) is not None:
+        found = [(each, each.article) for each in _news(news, now)]
+        told = [_told(each) for each, of in found if news.includes(of.id, of.published_at, of.assets)]
+        _send(connection, *frames.snapshots("news", told))
 
     def show(current: Connection) -> None:
         current.show(shown, _versions(lanes))

@@ -41,7 +41,7 @@ def client(running: Endpoints) -> Iterator[httpx.Client]:
 
 
 def test_the_users_journey(running: Endpoints) -> None:
-    assert len(list(journey(running))) == 63
+    assert len(list(journey(running))) == 71
 
 
 def test_the_wipe_leaves_nothing_of_an_ended_account_and_all_of_another(client: httpx.Client, system: System) -> None:

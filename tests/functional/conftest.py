@@ -207,10 +207,19 @@ class Permission(NamedTuple):
 def permissions(function: str) -> list[Permission]:
     """What a function's policies allow."""
     allowed: list[Permission] = []
-    for statement in (each for policy in functions()[function]["Policies"] for each in policy["Statement"]):
+    written = (each for policy in functions()[function]["Policies"] for each in policy["Statement"])
+    for statement in map(unless_left_out, written):
         actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
         allowed += starmap(Permission, product(actions, named(statement["Resource"]), leading_keys(statement)))
     return allowed
+
+
+def unless_left_out(statement: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A statement as it is where NewsAPI is asked."""
+    match statement:
+        case {"Fn::If": ["HasNewsApi", given, {"Ref": "AWS::NoValue"}]}:
+            return unless_left_out(given)
+    return statement
 
 
 def leading_keys(statement: Mapping[str, Any]) -> list[str]:
@@ -234,6 +243,8 @@ def named(resource: Mapping[str, Any]) -> list[str]:
             return named(listed)[:1]
         case {"Fn::GetAtt": [name, "Arn"]}:
             return [name]
+        case {"Ref": "NewsApiSecret"}:
+            return [wiring.settings().NEWSAPI_SECRET]
         case {"Fn::Sub": arn} if arn.endswith("${WebSocketApi}/ws/*"):
             return ["connections"]
     raise AssertionError(f"{resource} is no resource known here")
@@ -247,6 +258,8 @@ def needed(operation: str, body: Mapping[str, Any]) -> set[Permission]:
         return {Permission("sqs:SendMessage", body["QueueUrl"].rpartition("/")[2], "")}
     if operation in ("Sign", "GetPublicKey"):
         return {Permission(f"kms:{operation}", body["KeyId"], "")}
+    if operation == "GetSecretValue":
+        return {Permission("secretsmanager:GetSecretValue", body["SecretId"], "")}
     if operation.startswith("Transact"):
         parts = [part for item in body["TransactItems"] for part in item.items()]
         return {Permission(f"dynamodb:{kind}Item", part["TableName"], leading_key(part)) for kind, part in parts}

@@ -48,6 +48,14 @@ def test_a_doorbell_names_users_whose_alerts_have_fired() -> None:
     assert read(partition, data, 2) == Doorbell(1, {0: 17}, frozenset({"a" * 32, "b" * 32}))
 
 
+@pytest.mark.usefixtures("aws")
+def test_a_doorbell_says_that_there_are_news() -> None:
+    wiring.doorbells().ring({0: 17}, [1], news=3)
+    ((partition, data),) = rung()
+    assert data == b'{"0":17,"news":3}'
+    assert read(partition, data, 2) == Doorbell(1, {0: 17}, news=3)
+
+
 @pytest.mark.parametrize(
     ("partition", "data"),
     [
@@ -63,6 +71,7 @@ def test_a_doorbell_names_users_whose_alerts_have_fired() -> None:
         ("fan#0", b'{"0":["x"]}'),
         ("fan#0", b'{"users":7}'),
         ("fan#0", b'{"users":[7]}'),
+        ("fan#0", b'{"news":["x"]}'),
         ("fan#0", b"\xff"),
     ],
 )

@@ -16,7 +16,8 @@ FUNCTIONS = template.resources("AWS::Serverless::Function")
 ARTEFACTS = template.ROOT / ".aws-sam" / "host"
 LAYERS_MB = 120
 LAYERS = {"Dependencies": "layers/dependencies", "Analytics": "layers/analytics"}
-SHIPPED = (*(f"{folder}/requirements.txt" for folder in LAYERS.values()), "functions/statements/requirements.txt")
+OWNERS = ("functions/statements", "functions/ingest_news")
+SHIPPED = tuple(f"{folder}/requirements.txt" for folder in (*LAYERS.values(), *OWNERS))
 UNZIPPED_MB = 250
 """Lambda's limit of a function with its layers."""
 HEAVY = frozenset(("aws_xray_sdk", "boto3", "numpy", "pandas", "polars", "scipy", "talib"))
@@ -99,6 +100,21 @@ def test_analytics_import_compiled_and_without_what_their_engine_looks_for(artef
     seen = imported(artefacts, function, f"{domain}.technical", f"{domain}.volatility", f"{domain}.correlation")
     assert seen["compiled"] == []
     assert {module.partition(".")[0] for module in seen["modules"]} & HEAVY == {"numpy", "talib"}
+
+
+def test_news_are_read_and_scored_by_what_comes_along(artefacts: Path) -> None:
+    sources = ("cryptopulse.feeds.rss", "cryptopulse.feeds.newsapi", "cryptopulse.domain.sentiment")
+    seen = imported(artefacts, "IngestNews", *sources)
+    assert seen["compiled"] == []
+    assert HEAVY.isdisjoint(module.partition(".")[0] for module in seen["modules"])
+    assert 1 < megabytes(artefacts, ["IngestNews"]) < 3
+
+
+@pytest.mark.parametrize("function", ["FanOut", "Queries", "Websocket"])
+def test_who_shows_news_needs_nothing_that_scores_them(artefacts: Path, function: str) -> None:
+    seen = imported(artefacts, function, "cryptopulse.aws.news", "cryptopulse.domain.news_views")
+    assert seen["compiled"] == []
+    assert {"feedparser", "vaderSentiment"}.isdisjoint(seen["modules"])
 
 
 def test_all_byte_code_is_valid_whatever_the_date_of_its_source(artefacts: Path) -> None:

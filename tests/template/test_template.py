@@ -30,6 +30,7 @@ TABLES = {
     "DeliverWebhooks": {"Accounts"},
     "Websocket": {"Market", "Connections", "Accounts"},
     "IngestPrices": {"Market", "Connections"},
+    "IngestNews": {"Market", "Connections"},
     "ProcessTicks": {"Market", "Connections"},
     "FanOut": {"Market", "Connections", "Accounts"},
     "Backfill": {"Market"},
@@ -64,7 +65,7 @@ def of_type(resources: dict[str, Resource], kind: str) -> dict[str, Resource]:
 def statements() -> list[tuple[str, Resource]]:
     """What is written in the template; what SAM adds (basic execution, reading a stream) is AWS's own."""
     return [
-        (name, statement)
+        (name, statement.get("Fn::If", [None, statement])[1])
         for name, function in FUNCTIONS.items()
         for policy in function["Policies"]
         for statement in policy["Statement"]
@@ -92,6 +93,8 @@ def evaluated(value: Any, signing_keys: str) -> Any:
                 return signing_keys
             case {"Fn::Sub": str(text)}:
                 return text
+            case {"Ref": "NewsApiSecret"}:
+                return "NewsApiSecret"
         raise AssertionError(f"{value} is of no form known here")
 
     return inner(value)
@@ -208,6 +211,8 @@ def test_a_policy_names_actions_and_resources(name: str, statement: Resource, si
     for resource in [named] if isinstance(named, str) else named:
         if actions(statement) == ["execute-api:ManageConnections"]:
             assert resource.endswith("${WebSocketApi}/ws/*"), name  # connections have no ids beforehand
+        elif resource == "NewsApiSecret":
+            assert (name, actions(statement)) == ("IngestNews", ["secretsmanager:GetSecretValue"])
         else:
             assert re.fullmatch(r"[A-Za-z]+\.Arn|arn:aws:kms:[^*?]+", resource), name
 
@@ -268,6 +273,38 @@ def test_the_signing_key_signs_only_and_leaves_its_use_to_iam() -> None:
             },
         }
     }
+
+
+def test_newsapis_key_may_be_read_where_there_is_one() -> None:
+    document = template.load()
+    (left_out,) = (
+        statement
+        for policy in FUNCTIONS["IngestNews"]["Policies"]
+        for statement in policy["Statement"]
+        if "Fn::If" in statement
+    )
+    assert left_out["Fn::If"][0] == "HasNewsApi"
+    assert left_out["Fn::If"][2] == {"Ref": "AWS::NoValue"}
+    assert document["Parameters"]["NewsApiSecret"]["Default"] == "none"
+    assert document["Conditions"]["HasNewsApi"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "NewsApiSecret"}, "none"]}]}
+
+
+@pytest.mark.parametrize(
+    ("listed", "is_allowed"),
+    [
+        ("none", True),
+        ("https://a.example/rss", True),
+        ("The_Block=https://a.example/rss?x=1,b=http://127.0.0.1:4567/rss/b", True),
+        ("", False),
+        ("a.example/rss", False),
+        ("https://a.example/rss,", False),
+        ("https://a.example/a b", False),
+    ],
+)
+def test_news_feeds_are_listed_by_urls(listed: str, is_allowed: bool) -> None:
+    parameter = template.load()["Parameters"]["NewsFeeds"]
+    assert bool(re.fullmatch(parameter["AllowedPattern"], listed)) is is_allowed
+    assert re.fullmatch(parameter["AllowedPattern"], parameter["Default"])
 
 
 @pytest.mark.parametrize("name", ["Accounts", "SigningKey"])

@@ -42,6 +42,13 @@ class Settings(msgspec.Struct, frozen=True):
     """URL of the queue of webhooks to call; only the functions that fire alerts or deliver have it."""
     WEBHOOK_ADDRESSES: Literal["public", "any"] = "public"
     """Where webhooks may go: `any`, also loopback by plain http, is for this machine's own cloud."""
+    NEWS_FEEDS: str = ""
+    """RSS and Atom feeds by commas, each a URL or `name=URL`."""
+    NEWS_ADDRESSES: Literal["public", "any"] = "public"
+    """Where they may be: `any`, also loopback, is for this machine's own cloud."""
+    NEWSAPI_URL: str = "https://newsapi.org"
+    NEWSAPI_SECRET: str = ""
+    """ARN of the secret that is NewsAPI's key; empty: it is not asked."""
     REQUESTS_PER_MINUTE: int = 600
     """Of one user, or one address."""
     EDGE_SECRET: str = ""
@@ -65,6 +72,22 @@ class Settings(msgspec.Struct, frozen=True):
     @property
     def web_origins(self) -> list[str]:
         return _words(self.WEB_ORIGINS)
+
+    @property
+    def news_feeds(self) -> dict[str, str]:
+        """The feeds' URLs by the newsrooms' names; who is not named is called by the URL, and `_` is a blank."""
+        found = {}
+        for word in _words(self.NEWS_FEEDS):
+            name, _, url = word.partition("=")
+            if "/" in name:
+                name, url = word.partition("://")[2], word
+            found[name.replace("_", " ")] = url
+        return found
+
+    @property
+    def news_sources(self) -> dict[str, str]:
+        """The URLs of all sources of news by their names."""
+        return self.news_feeds | ({"newsapi": self.NEWSAPI_URL} if self.NEWSAPI_SECRET else {})
 
     @property
     def quotes(self) -> list[tuple[str, str]]:

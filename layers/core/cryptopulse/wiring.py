@@ -37,10 +37,13 @@ if TYPE_CHECKING:
     from cryptopulse.aws.latest import Latest
     from cryptopulse.aws.levels import Levels
     from cryptopulse.aws.live_portfolios import LivePortfolios
+    from cryptopulse.aws.news import News
     from cryptopulse.aws.notices import Notices
     from cryptopulse.aws.portfolios import Portfolios
     from cryptopulse.aws.valuations import Valuations
+    from cryptopulse.domain.sentiment import Analyzer
     from cryptopulse.feeds.feed import Feed
+    from cryptopulse.feeds.news_feed import NewsFeed
     from cryptopulse.feeds.webhooks import Webhooks
 
 
@@ -255,6 +258,47 @@ def feeds() -> "list[Feed]":
 
     urls = {"binance": settings().BINANCE_URL, "coinbase": settings().COINBASE_URL}
     return connect(urls, venues().reserve)
+
+
+@cache
+def news() -> "News":
+    from cryptopulse.aws.news import News  # only those who read or bring news need it
+
+    return News(Table(Client("dynamodb", account()), settings().MARKET_TABLE))
+
+
+@cache
+def news_feeds() -> "dict[str, NewsFeed]":
+    """The newsrooms' own feeds, by name."""
+    from cryptopulse.feeds.fetching import Fetcher
+    from cryptopulse.feeds.rss import Rss  # brings feedparser, which only ingest_news carries
+
+    fetcher = Fetcher(settings().NEWS_ADDRESSES)
+    return {name: Rss(name, url, fetcher, clock=now) for name, url in settings().news_feeds.items()}
+
+
+def newsapi() -> "NewsFeed":
+    """NewsAPI, where there is a key for it; that is read each time, so that a new one counts at once.
+
+    Raises:
+        ServiceError: The key cannot be had.
+    """
+    from cryptopulse.domain.coins import NAMES
+    from cryptopulse.feeds.fetching import Fetcher
+    from cryptopulse.feeds.newsapi import NewsApi
+
+    own = settings()
+    secret = Client("secretsmanager", account()).call("GetSecretValue", {"SecretId": own.NEWSAPI_SECRET})
+    names = [NAMES.get(asset, asset) for asset in own.assets]
+    fetcher = Fetcher(own.NEWS_ADDRESSES)
+    return NewsApi(own.NEWSAPI_URL, secret["SecretString"].strip(), names, fetcher, clock=now)
+
+
+@cache
+def analyzer() -> "Analyzer":
+    from cryptopulse.domain import sentiment  # brings VADER's lexicon, which only ingest_news carries
+
+    return sentiment.analyzer()
 
 
 def clear() -> None:

@@ -28,6 +28,9 @@ PUBLIC = {
     "GET /volatility/{symbol}",
     "GET /correlation",
     "GET /beta/{symbol}",
+    "GET /news",
+    "GET /sentiment",
+    "GET /sentiment/{asset}",
     "GET /health",
     "GET /time",
     "GET /openapi.json",
@@ -37,7 +40,7 @@ PUBLIC = {
 SCOPES = ("read", "trade", "admin")
 
 
-PARAMETERS = {"symbol": "BTC-USD"} | dict.fromkeys(
+PARAMETERS = {"symbol": "BTC-USD", "asset": "BTC"} | dict.fromkeys(
     ("session_id", "token_id", "portfolio_id", "transaction_id", "import_id", "alert_id"), "0" * 32
 )
 """What stands for the parameters of paths."""

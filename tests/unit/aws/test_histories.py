@@ -1,7 +1,7 @@
 """Rows of many series at once: the same as each series' own, from blocks that are read once."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
@@ -44,10 +44,13 @@ class CountingTable(MemoryTable):
         consistent: bool = False,
         is_backwards: bool = False,
         page: int | None = None,
+        attributes: Sequence[str] = (),
     ) -> Iterator[Item]:
         if pk.startswith("CANDLES"):
             self.blocks_read.append(f"{start}-{end}")
-        return super().query(pk, start, end, consistent=consistent, is_backwards=is_backwards, page=page)
+        return super().query(
+            pk, start, end, consistent=consistent, is_backwards=is_backwards, page=page, attributes=attributes
+        )
 
 
 class Stage:

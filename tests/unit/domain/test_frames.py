@@ -4,10 +4,12 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
-from cryptopulse.domain import frames
+from cryptopulse.domain import frames, news_views
 from cryptopulse.domain.alerts import Fired
 from cryptopulse.domain.live_portfolios import Worth
+from cryptopulse.domain.news import Article
 from cryptopulse.domain.times import rfc3339
 
 NOON = 1_795_348_800_000
@@ -71,10 +73,37 @@ def test_an_alert_is_as_in_the_history() -> None:
     )
 
 
+def test_an_article_is_as_in_the_news() -> None:
+    url = "https://news.test/1"
+    of = Article(
+        id="a" * 32,
+        title="Bitcoin “soars”",
+        description="d",
+        source="The Newsroom",
+        url=url,
+        published_at=NOON,
+        language="en",
+        assets=("BTC",),
+    )
+    assert frames.article(news_views.article(of, 0.25, "positive", UNSET)) == (
+        b'{"id":"%s","title":"Bitcoin \xe2\x80\x9csoars\xe2\x80\x9d","source":"The Newsroom","url":"%s",'
+        b'"published_at":"2026-11-22T12:00:00.000Z","assets":["BTC"],"sentiment":{"score":0.25,"label":"positive"}}'
+    ) % (b"a" * 32, url.encode())
+
+
+def test_what_fits_into_a_frame_is_what_goes_into_one() -> None:
+    values = [b"x" * 8_000] * 5
+    assert frames.fitting(values) == 4
+    assert len(frames.bodies("news", values[:4], NOON)) == 1
+    assert len(frames.bodies("news", values, NOON)) == 2
+    assert (frames.fitting([b"x" * 40_000]), frames.fitting([])) == (1, 0)
+
+
 def test_a_snapshot_has_no_seq_and_may_be_empty() -> None:
     assert frames.snapshots("ticks", [TICK]) == [b'{"type":"snapshot","channel":"ticks","ticks":[' + TICK + b"]}"]
     assert frames.snapshots("portfolio", [b"{}"]) == [b'{"type":"snapshot","channel":"portfolio","portfolios":[{}]}']
     assert frames.snapshots("alerts", []) == [b'{"type":"snapshot","channel":"alerts","alerts":[]}']
+    assert frames.snapshots("news", []) == [b'{"type":"snapshot","channel":"news","articles":[]}']
     assert frames.snapshots("candles", []) == [b'{"type":"snapshot","channel":"candles","candles":[]}']
 
 

@@ -2,10 +2,13 @@
 
 import pytest
 
-from cryptopulse.domain.health import Checks, Store, VenueHealth, check, overall
+from cryptopulse.domain.health import Checks, SourceHealth, Store, VenueHealth, check, overall
 from cryptopulse.domain.lanes import Lane, SeriesState
+from cryptopulse.domain.news_feeds import State
+from cryptopulse.domain.news_sources import Source
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.venues import VenueState
+from cryptopulse.errors import FeedDownError
 
 NOW = 1_795_329_063_057
 BTC = Series("coinbase", "BTC-USD")
@@ -13,7 +16,7 @@ BTC = Series("coinbase", "BTC-USD")
 
 def checked(*, age: int, repairs: list[tuple[int, int]] | None = None, state: VenueState | None = None) -> VenueHealth:
     lane = Lane(0, series={str(BTC): SeriesState(price=1, time=NOW - age, repairs=repairs or [])})
-    return check(["coinbase"], [BTC], {0: lane}, {"coinbase": state} if state else {}, NOW).prices["coinbase"]
+    return check(["coinbase"], [BTC], {0: lane}, {"coinbase": state} if state else {}, {}, NOW).prices["coinbase"]
 
 
 def test_a_feed_with_a_young_price_is_ok() -> None:
@@ -41,14 +44,16 @@ def test_a_pause_that_is_over_is_not_told() -> None:
 
 
 def test_a_venue_without_prices_is_down() -> None:
-    assert check(["binance"], [BTC], {}, {}, NOW) == Checks(
+    assert check(["binance"], [BTC], {}, {}, {}, NOW) == Checks(
         Store("ok"), {"binance": VenueHealth("down", None, 0, None, None)}
     )
 
 
 def test_a_series_no_longer_followed_counts_for_nothing() -> None:
     lane = Lane(0, series={str(BTC): SeriesState(price=1, time=NOW, repairs=[(0, 1)])})
-    assert check(["coinbase"], [], {0: lane}, {}, NOW).prices["coinbase"] == VenueHealth("down", None, 0, None, None)
+    assert check(["coinbase"], [], {0: lane}, {}, {}, NOW).prices["coinbase"] == VenueHealth(
+        "down", None, 0, None, None
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,3 +74,36 @@ def test_the_whole_is_down_only_when_every_venue_is(statuses: list[str], expecte
 
 def test_a_store_that_does_not_answer_is_down() -> None:
     assert overall(Checks(Store("down"))) == "down"
+
+
+ASKED = Source("url").answered(State(until=NOW + 885_000), NOW - 60_000)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param(ASKED, SourceHealth("ok", 60.0, None, None), id="answers"),
+        pytest.param(Source("url"), SourceHealth("degraded", None, None, None), id="never asked"),
+        pytest.param(Source("url", ok_at=NOW - 3_600_001), SourceHealth("degraded", 3600.0, None, None), id="late"),
+        pytest.param(
+            ASKED.failed(FeedDownError("429", kind="limited", until=NOW + 943)),
+            SourceHealth("degraded", 60.0, "limited", "2026-11-22T06:31:04.000Z"),
+            id="failing",
+        ),
+        pytest.param(
+            ASKED.failed(FeedDownError("too early", kind="spent")), SourceHealth("ok", 60.0, None, None), id="spared"
+        ),
+    ],
+)
+def test_a_source_of_news_that_fails_or_is_late_degrades(source: Source, expected: SourceHealth) -> None:
+    checks = check(["coinbase"], [BTC], {}, {}, {"somebody": source}, NOW)
+    assert checks.news == {"somebody": expected}
+    checks.prices["coinbase"].status = "ok"
+    assert overall(checks) == expected.status
+
+
+def test_failures_are_counted_until_an_answer_comes() -> None:
+    down = FeedDownError("no answer")
+    failing = Source("url", State(etag="1", until=NOW)).failed(down).failed(down)
+    assert failing == Source("url", State(etag="1"), kind="down", error="no answer", failures=2)
+    assert failing.answered(State(etag="2"), NOW) == Source("url", State(etag="2"), ok_at=NOW)

@@ -14,9 +14,11 @@ from cryptopulse.domain.frames import answer
 from cryptopulse.domain.live_portfolios import LiveHolding, LiveLeg, LivePortfolio, Worth
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.subscriptions import (
+    NEWS_REACH,
     Channel,
     Connection,
     Entry,
+    NewsWatch,
     Ping,
     Refusal,
     Resync,
@@ -24,12 +26,16 @@ from cryptopulse.domain.subscriptions import (
     Subscribe,
     SubscribeAlerts,
     SubscribeCandles,
+    SubscribeNews,
     SubscribePortfolio,
     Unsubscribe,
     UnsubscribeAlerts,
+    UnsubscribeNews,
     UnsubscribePortfolio,
     Watch,
     chosen,
+    followed,
+    mark,
     parse,
 )
 
@@ -56,6 +62,9 @@ def test_the_actions() -> None:
         action="subscribe", channel="candles", symbols=["BTC-USD"], interval="5m", since=NOON
     )
     assert said(action="unsubscribe", channel="ticks") == Unsubscribe(action="unsubscribe", channel="ticks")
+    news = said(action="subscribe", channel="news", assets=["BTC"], since=NOON)
+    assert news == SubscribeNews(action="subscribe", channel="news", assets=["BTC"], since=NOON)
+    assert said(action="unsubscribe", channel="news") == UnsubscribeNews(action="unsubscribe", channel="news")
 
 
 @pytest.mark.parametrize(
@@ -73,10 +82,11 @@ def test_since_may_be_a_date() -> None:
 
 TICKS: dict[str, Any] = {"action": "subscribe", "channel": "ticks", "symbols": ["BTC-USD"]}
 CANDLES: dict[str, Any] = {**TICKS, "channel": "candles", "interval": "1m"}
-NO_ACTION = "no such action: subscribe and unsubscribe (ticks, candles, alerts, portfolio), resync, ping"
+NEWS: dict[str, Any] = {"action": "subscribe", "channel": "news"}
+NO_ACTION = "no such action: subscribe and unsubscribe (ticks, candles, news, alerts, portfolio), resync, ping"
 NO_ID = "id: a string of at most 64 characters, or a whole number"
 NO_CHANNEL = (
-    "no such action for this channel: subscribe and unsubscribe (ticks, candles, alerts, portfolio), resync, ping"
+    "no such action for this channel: subscribe and unsubscribe (ticks, candles, news, alerts, portfolio), resync, ping"
 )
 
 
@@ -97,7 +107,17 @@ NO_CHANNEL = (
         ({"action": "subscribe", "id": 1}, Refusal(1, "bad_request", NO_ACTION)),
         ({**TICKS, "channel": "weather"}, Refusal(None, "bad_request", NO_CHANNEL)),
         ({**TICKS, "channel": ["ticks"]}, Refusal(None, "bad_request", NO_CHANNEL)),
-        ({"action": "subscribe", "channel": "news"}, Refusal(None, "bad_request", NO_CHANNEL)),
+        ({**NEWS, "assets": []}, Refusal(None, "bad_request", "Expected `array` of length >= 1 - at `$.assets`")),
+        ({**NEWS, "assets": ["A"] * 101, "id": 3}, Refusal(3, "limit", "at most 100 assets a connection")),
+        (
+            {**NEWS, "assets": ["B C"]},
+            Refusal(None, "bad_request", "Expected `str` matching regex '^[!-~]{1,20}$' - at `$.assets[0]`"),
+        ),
+        ({**NEWS, "symbols": ["BTC-USD"]}, Refusal(None, "bad_request", "Object contains unknown field `symbols`")),
+        (
+            {**NEWS, "action": "unsubscribe", "assets": ["BTC"]},
+            Refusal(None, "bad_request", "Object contains unknown field `assets`"),
+        ),
         (
             {"action": "subscribe", "channel": "alerts", "id": "a"},
             Refusal("a", "unauthorized", "the channel alerts asks for a ticket"),
@@ -389,3 +409,54 @@ def test_alerts_to_tell_are_those_that_could_not_be_read_before(id_: str, time: 
     assert (from_now_on.first, from_now_on.shows(time)) == (NOON - 120_000, False)
     assert from_now_on.includes(id_, time) == is_new
     assert Watch(NOON - 120_001, NOON).first == NOON - 120_001
+
+
+# --- news ---
+
+
+def test_news_are_of_some_assets_that_are_followed_or_of_all() -> None:
+    assert followed(said(**NEWS), TRACKED) is None
+    assert followed(said(**NEWS, assets=["BTC", "BTC"]), TRACKED) == ["BTC"]
+    unknown = said(**NEWS, assets=["USDT", "BTC", "btc"], id=1)
+    assert followed(unknown, TRACKED) == Refusal(1, "unknown_symbol", "no such asset", ["USDT", "btc"])
+
+
+def test_a_subscription_to_news_is_stored_replaced_and_ended(connection: Connection) -> None:
+    ids = [f"{number:032x}" for number in (1 << 80, 2 << 80, 3 << 80)]
+    times = [NOON, NOON - NEWS_REACH, NOON - NEWS_REACH - 1]
+    watch = NewsWatch(frozenset(["BTC"]), NOON - 5, NOON).knowing(zip(ids, times, strict=True))
+    connection.subscribe_news(said(**NEWS, assets=["BTC"], interval_ms=300), watch)
+    known = frozenset(mark(id_) for id_ in ids[:2])
+    stored = NewsWatch(frozenset(["BTC"]), NOON - 5, NOON, known, 4)
+    assert connection.channels == {"news": Channel(300, news=stored)}
+    assert subscriptions.decode(subscriptions.encode(connection.channels)) == connection.channels
+    connection.subscribe_news(said(**NEWS), NewsWatch(None, None, NOON))
+    assert connection.channels == {"news": Channel(1_000, news=NewsWatch(None, None, NOON, added=4))}
+    for _ in range(2):
+        connection.unsubscribe_news()
+    assert (connection.channels, connection.news_watch) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("id_", "time", "assets", "shows", "is_new"),
+    [
+        ("0a", NOON, ("ETH", "BTC"), True, True),
+        ("0a", NOON, ("ETH",), False, False),
+        ("0a", NOON, (), False, False),
+        ("0a", NOON - 1, ("BTC",), False, True),
+        ("0a", NOON - NEWS_REACH, ("BTC",), False, True),
+        ("0a", NOON - NEWS_REACH - 1, ("BTC",), False, False),
+        ("0b", NOON, ("BTC",), True, False),
+        ("0b", NOON - 1, ("BTC",), False, False),
+    ],
+)
+def test_articles_to_tell_are_those_that_were_not_there(
+    id_: str, time: int, assets: tuple[str, ...], shows: bool, is_new: bool
+) -> None:
+    watch = NewsWatch(frozenset(["BTC"]), NOON, NOON, frozenset([mark("0b")]))
+    found = watch.shows(time, assets), watch.is_new(mark(id_), time, assets), watch.includes(id_, time, assets)
+    assert found == (shows, is_new, shows or is_new)
+    everything = NewsWatch(None, None, NOON, watch.known)
+    assert (everything.shows(time, assets), everything.first) == (False, NOON - NEWS_REACH)
+    assert everything.is_new(mark("0a"), NOON, ())
+    assert NewsWatch(None, NOON - NEWS_REACH - 1, NOON).first == NOON - NEWS_REACH - 1

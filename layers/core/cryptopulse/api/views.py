@@ -6,7 +6,7 @@ answer depends on, but for the time.
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -22,7 +22,7 @@ from cryptopulse.aws.histories import Histories
 from cryptopulse.aws.latest import Latest
 from cryptopulse.aws.market import KEPT
 from cryptopulse.aws.prices import Prices
-from cryptopulse.domain import charts
+from cryptopulse.domain import charts, news_views
 from cryptopulse.domain.analyses import (
     MOST_SYMBOLS,
     Beta,
@@ -39,9 +39,10 @@ from cryptopulse.domain.analyses import (
     VolatilityQuery,
     symbols,
 )
-from cryptopulse.domain.candles import DAY, INTERVALS, MINUTE, Block, floor, joined
+from cryptopulse.domain.candles import DAY, HOUR, INTERVALS, MINUTE, Block, floor, joined
 from cryptopulse.domain.charts import Chart, ChartQuery, IntervalName, Read, RowsQuery
 from cryptopulse.domain.indicators import Indicator, parse
+from cryptopulse.domain.news_views import LAGS, Asset, SentimentQuery, Window
 from cryptopulse.domain.prices import (
     At,
     Fields,
@@ -60,6 +61,7 @@ from cryptopulse.domain.times import rfc3339
 from cryptopulse.errors import InvalidError
 
 if TYPE_CHECKING:
+    from cryptopulse.aws.news import Kept, News
     from cryptopulse.domain import technical
     from cryptopulse.domain.technical import Floats
 
@@ -73,6 +75,8 @@ MOST_ROWS: Final = 200_000
 MOST_PUSHED: Final = 1_000_000
 """The same, each as often as there are indicators that look at it: a microsecond each, where a CPU is whole."""
 YEAR: Final = 365 * DAY
+NEWS_KEPT: Final = MINUTE
+"""How long (ms) answers of news stay."""
 
 
 class LatestQuery(Paged, kw_only=True, forbid_unknown_fields=True):
@@ -90,6 +94,22 @@ class PricesQuery(Paged, kw_only=True, forbid_unknown_fields=True):
     symbols: Annotated[str, Meta(description="1 to 100, by commas; without it every tracked X-USD")] | UnsetType = UNSET
     at: At | UnsetType = UNSET
     sparkline: Sparkline = False
+    fields: Fields | UnsetType = UNSET
+
+
+class NewsQuery(Paged, kw_only=True, forbid_unknown_fields=True):
+    """Which news to show."""
+
+    asset: Annotated[Asset, Meta(description="Only what names it")] | UnsetType = UNSET
+    explain: Annotated[bool, Meta(description="Add the words that moved each score")] = False
+    fields: Fields | UnsetType = UNSET
+
+
+class SentimentsQuery(Paged, kw_only=True, forbid_unknown_fields=True):
+    """Which assets' sentiment to show."""
+
+    assets: Annotated[str, Meta(description="1 to 100, by commas", examples=["BTC,ETH"])]
+    window: Window = "24h"
     fields: Fields | UnsetType = UNSET
 
 
@@ -118,6 +138,11 @@ class VolatilityAsked(Struct, frozen=True):
 class BetaAsked(Struct, frozen=True):
     symbol: str
     query: BetaQuery
+
+
+class SentimentAsked(Struct, frozen=True):
+    asset: str
+    query: SentimentQuery
 
 
 class _Closed(NamedTuple):
@@ -149,14 +174,24 @@ class Views:
         prices: Knows the series followed and their lanes.
         histories: Reads candles.
         latest: Has the newest values of indicators.
+        news: Gives the news: they bring what recognises assets, which only those who ask for them can wait for.
         cursor_key: Signs cursors.
     """
 
-    def __init__(self, cache: Cache, prices: Prices, histories: Histories, latest: Latest, cursor_key: str) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        prices: Prices,
+        histories: Histories,
+        latest: Latest,
+        news: "Callable[[], News]",
+        cursor_key: str,
+    ) -> None:
         self.cache = cache
         self._prices = prices
         self._histories = histories
         self._latest = latest
+        self._news = news
         self._cursor_key = cursor_key
 
     @cached()
@@ -355,6 +390,54 @@ class Views:
         )
         return _json(body, query.fields, now, common.stays_until)
 
+    # --- news ---
+
+    @cached()
+    def news(self, asked: NewsQuery, *, now: int) -> Rendering:
+        """Articles, the newest first."""
+        cursors = Cursors(self._cursor_key, "/news", asked)
+        before = None if asked.cursor is UNSET else _position(cursors.open(asked.cursor))
+        asset = None if asked.asset is UNSET else asked.asset
+        if asset is not None:
+            news_views.check_assets([asset], self._prices.series(now))
+        found = self._news().page(asset, before, asked.limit + 1, now)
+        shown = found[: asked.limit]
+        items = [
+            news_views.article(each.article, each.score, each.label, each.words if asked.explain else UNSET)
+            for each in shown
+        ]
+        next_cursor = cursors.seal(_packed(shown[-1])) if len(found) > len(shown) else None
+        return _json(Page(items, next_cursor), asked.fields, now, now + NEWS_KEPT)
+
+    @cached()
+    def sentiment(self, asked: SentimentAsked, *, now: int) -> Rendering:
+        """What an asset's articles say together."""
+        asset, query = asked.asset, asked.query
+        news_views.check_assets([asset], self._prices.series(now))
+        hour, length = floor(now, HOUR), news_views.length(query.window)
+        scored = self._news().scores(asset, hour - length, now)
+        found = news_views.sentiment_series(asset, query.window, scored, now)
+        if query.correlation:
+            series = quoted(f"{asset}-USD", None, self._prices.series(now)).series
+            start, end = hour - length + (LAGS[0] - 1) * HOUR, hour + (LAGS[-1] + 1) * HOUR
+            rows = self._histories.read([series], HOUR, start, end, now)[series]
+            opened = self._opened(series, HOUR, now)
+            found.symbol, found.venue = series.symbol, series.venue
+            found.correlation = news_views.correlation(scored, rows, opened, hour - length, hour)
+        return _json(found, query.fields, now, now + NEWS_KEPT)
+
+    @cached()
+    def sentiments(self, asked: SentimentsQuery, *, now: int) -> Rendering:
+        """What the articles of each of several assets say together."""
+        assets, length = news_views.listed(asked.assets), news_views.length(asked.window)
+        news_views.check_assets(assets, self._prices.series(now))
+        page = paged(assets, "/sentiment", asked)
+        items = [
+            news_views.sentiment(asset, asked.window, self._news().scores(asset, now - length, now), now)
+            for asset in page.items
+        ]
+        return _json(Page(items, page.next_cursor), asked.fields, now, now + NEWS_KEPT)
+
     # --- rows ---
 
     def _find(self, symbol: str, venue: str | UnsetType, now: int) -> Series:
@@ -413,7 +496,14 @@ class Views:
 
 def views() -> Views:
     """The views of this deployment."""
-    return Views(wiring.answers(), wiring.prices(), wiring.histories(), wiring.latest(), wiring.settings().CURSOR_KEY)
+    return Views(
+        wiring.answers(),
+        wiring.prices(),
+        wiring.histories(),
+        wiring.latest(),
+        wiring.news,
+        wiring.settings().CURSOR_KEY,
+    )
 
 
 Shows = Annotated[Views, Given(lambda _: views())]
@@ -458,6 +548,15 @@ def _whole(indicator: Indicator, value: Value) -> float | Mapping[str, float | N
 def _named(name: str, values: Values | dict[str, Values]) -> dict[str, Values]:
     """An indicator's columns."""
     return {f"{name}.{line}": each for line, each in values.items()} if isinstance(values, dict) else {name: values}
+
+
+def _packed(kept: "Kept") -> bytes:
+    """An article's place among the news."""
+    return kept.article.published_at.to_bytes(8) + bytes.fromhex(kept.article.id)
+
+
+def _position(packed: bytes) -> tuple[int, str]:
+    return int.from_bytes(packed[:8]), packed[8:].hex()
 
 
 def _fresh_until(now: int, until: int) -> int:

@@ -24,6 +24,7 @@ TARGETS: Final = {
     "dynamodb": ("DynamoDB_20120810", "1.0"),
     "kinesis": ("Kinesis_20131202", "1.1"),
     "kms": ("TrentService", "1.1"),
+    "secretsmanager": ("secretsmanager", "1.1"),
     "sqs": ("AmazonSQS", "1.0"),
 }
 RETRIED: Final = frozenset(
@@ -166,7 +167,7 @@ class _Answer:
 
 
 class Client:
-    """Calls one service: `dynamodb`, `kinesis`, `kms` or `sqs`.
+    """Calls one service, of those in `TARGETS`.
 
     Args:
         service: The service's name.

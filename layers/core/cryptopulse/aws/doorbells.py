@@ -1,4 +1,7 @@
-"""Doorbells: small records on the stream that tell fan_out which lanes have moved on, and whose alerts have fired."""
+"""Doorbells: small records on the stream that tell fan_out what there is to look at.
+
+Which lanes have moved on, whose alerts have fired, that there are news.
+"""
 
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
@@ -12,16 +15,19 @@ from cryptopulse.errors import UnreadableError
 PREFIX: Final = "fan#"
 USERS: Final = "users"
 """The field that names users, beside those of lanes."""
+NEWS: Final = "news"
+"""The field that says how many articles are new."""
 
 _decoder = msgspec.json.Decoder(dict[str, int | list[str]])
 
 
 class Doorbell(NamedTuple):
-    """What a doorbell tells a shard: lane versions by lane, and users of whom alerts have fired."""
+    """What a doorbell tells a shard: lane versions by lane, users of whom alerts have fired, how many articles came."""
 
     shard: int
     versions: dict[int, int]
     users: frozenset[str] = frozenset()
+    news: int = 0
 
 
 class Doorbells:
@@ -32,14 +38,19 @@ class Doorbells:
         self._connections = connections
 
     def ring(
-        self, versions: Mapping[int, int], shards: Collection[int] | None = None, users: Collection[str] = ()
+        self,
+        versions: Mapping[int, int],
+        shards: Collection[int] | None = None,
+        users: Collection[str] = (),
+        news: int = 0,
     ) -> None:
-        """Tells shards the versions of lanes; without news too, so that who is owed something gets it.
+        """Tells shards what there is to look at; if that is nothing too, so that who is owed something gets it.
 
         Args:
             versions: Lane versions by lane.
             shards: Which shards; all that have clients by default.
             users: The ids of users whose alerts have fired.
+            news: How many articles have come.
 
         Raises:
             ThrottledError: The stream refused a doorbell again and again: the next one says all that this one said.
@@ -47,7 +58,8 @@ class Doorbells:
         """
         if shards is None:
             shards = [shard for shard, head in self._connections.heads().items() if head.clients]
-        data = msgspec.json.encode({**versions, USERS: sorted(users)} if users else versions)
+        more = {USERS: sorted(users), NEWS: news}
+        data = msgspec.json.encode({**versions, **{name: told for name, told in more.items() if told}})
         if shards:
             self._stream.put([entry(f"{PREFIX}{shard}", shard, self._connections.shards, data) for shard in shards])
 
@@ -63,8 +75,8 @@ def read(partition: str, data: bytes, shards: int) -> Doorbell:
         raise UnreadableError(f"no connection shard: {partition!r}")
     try:
         told = _decoder.decode(data)
-        users = told.pop(USERS, [])
+        users, news = msgspec.convert(told.pop(USERS, []), list[str]), msgspec.convert(told.pop(NEWS, 0), int)
         versions = msgspec.convert(told, dict[int, int], strict=False)
-        return Doorbell(int(shard), versions, frozenset(msgspec.convert(users, list[str])))
+        return Doorbell(int(shard), versions, frozenset(users), news)
     except msgspec.MsgspecError as error:
         raise UnreadableError(f"no doorbell: {error}") from error

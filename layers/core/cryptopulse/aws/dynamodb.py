@@ -108,10 +108,12 @@ class Table:
         consistent: bool = False,
         is_backwards: bool = False,
         page: int | None = None,
+        attributes: Sequence[str] = (),
     ) -> Iterator[Item]:
         """The items of one partition with `start` <= sk <= `end`, in order of sk, over all pages.
 
-        A page is read when its first item is asked for: `page` items, or up to 1 MB.
+        A page is read when its first item is asked for: `page` items, or up to 1 MB. Of each item come these
+        `attributes`, or all.
         """
         request: dict[str, Any] = {
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :start AND :end",
@@ -121,6 +123,9 @@ class Table:
         }
         if page is not None:
             request["Limit"] = page
+        if attributes:
+            request["ProjectionExpression"] = ", ".join(f"#{name}" for name in attributes)
+            request["ExpressionAttributeNames"] = {f"#{name}": name for name in attributes}
         while True:
             answer = self._call("Query", **request)
             for raw in answer["Items"]:

@@ -6,10 +6,11 @@ owed what changed after the beat it was last sent and after the version its snap
 before it was taken.
 
 Of portfolios it is remembered what each client was told last: what they are worth now is owed where it differs. Alerts
-that have fired get numbers as they are read; a flow is owed those after the one it was sent last.
+that have fired, and articles, get numbers as they are read; a flow is owed those after the one it was sent last.
 """
 
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -23,16 +24,26 @@ from cryptopulse.domain.lanes import Lane, Minute
 from cryptopulse.domain.live_portfolios import LivePortfolio, Worth, priced_by, worth
 from cryptopulse.domain.prices import Last
 from cryptopulse.domain.series import Series
-from cryptopulse.domain.subscriptions import IDLE_AFTER, MAX_AGE, SETTLED, Connection, Show, Watch
+from cryptopulse.domain.subscriptions import (
+    IDLE_AFTER,
+    MAX_AGE,
+    NEWS_REACH,
+    SETTLED,
+    Connection,
+    NewsWatch,
+    Show,
+    Watch,
+    mark,
+)
 
 BACK_OFF: Final = 2_000
 """Milliseconds until a connection that did not take a frame is tried again."""
 NEVER: Final = -1
 """The beat of a flow to which nothing was sent yet."""
 LOOKED_EVERY: Final = 60_000
-"""Users' alerts and portfolios are looked at again after so many ms, should a notice have been lost."""
+"""Users' alerts and portfolios, and news, are looked at again after so many ms, should a notice have been lost."""
 LOOKED_AT_ONCE: Final = 10
-"""Of each, in one beat, without a notice."""
+"""Of alerts and of portfolios, in one beat, without a notice."""
 ALERTS_A_FRAME: Final = 50
 """So many fit into one frame: it is taken or not, and none of them comes twice."""
 
@@ -64,7 +75,23 @@ class Valued(NamedTuple):
     worth: Worth
 
 
-type Key = Quoted | Alerted | Valued
+class Reported(NamedTuple):
+    """A value: an article, by its mark."""
+
+    mark: bytes
+    number: int
+
+
+type Key = Quoted | Alerted | Valued | Reported
+
+
+class Published(NamedTuple):
+    """An article as it was read: its id, when it was published (Unix ms), the assets it names, what is told of it."""
+
+    id: str
+    time: int
+    assets: tuple[str, ...]
+    body: bytes
 
 
 class Tick(msgspec.Struct, array_like=True):
@@ -104,6 +131,16 @@ class Alert(msgspec.Struct, array_like=True):
     """Empty where nobody is owed it any more."""
 
 
+class Article(msgspec.Struct, array_like=True):
+    """An article: when it was published (Unix ms), as the how manyth it was read, and what is told of it."""
+
+    time: int
+    number: int
+    assets: tuple[str, ...] = ()
+    body: bytes = b""
+    """Empty, like the assets, where nobody is owed it any more."""
+
+
 class Told(msgspec.Struct, array_like=True):
     """What a client knows of a portfolio; `value` is None where it is not sure what it heard last.
 
@@ -120,7 +157,7 @@ class Told(msgspec.Struct, array_like=True):
 class Flow(msgspec.Struct, array_like=True):
     """One channel of one connection: the beat last sent, and when (Unix ms) it may be sent to again.
 
-    Of alerts `sent` is the number of the last; of portfolios `told` is what was told of each.
+    Of alerts and news `sent` is the number of the last; of portfolios `told` is what was told of each.
     """
 
     sent: int = NEVER
@@ -155,9 +192,13 @@ class State(msgspec.Struct, array_like=True):
     alerts: dict[str, dict[str, Alert]] = {}
     """By user and id: the last that have fired."""
     numbered: int = 0
-    """How many alerts have been read."""
+    """How many alerts and articles have been read."""
     looked: dict[str, int] = {}
     """When (Unix ms) a user's alerts were read, by user, and portfolios looked at, by user and id."""
+    articles: dict[bytes, Article] = {}
+    """By mark: those that have been read, as far back as news reach."""
+    news_at: int = 0
+    """When (Unix ms) they were read; 0: nobody watches them."""
 
 
 class Post(NamedTuple):
@@ -193,6 +234,10 @@ class Shard:
         """Lanes that a portfolio's snapshot knows better."""
         self._unheard: set[str] = set()
         """Users who have begun to watch their alerts."""
+        self._is_news_unheard = False
+        """Whether somebody has begun to watch the news."""
+        self._reports = self._untold()
+        """The articles that somebody may be owed, in order of their numbers."""
         self._worths: dict[tuple[str, int], Worth] = {}
         self._price = priced_by(self._last)
         state.beat += 1
@@ -218,6 +263,9 @@ class Shard:
             self._adopt_portfolios(connection, client)
             if connection.watch is not None and connection.watch.added > client.adopted:
                 self._unheard.add(connection.user)
+            if connection.news_watch is not None and connection.news_watch.added > client.adopted:
+                client.flows["news"].sent = NEVER  # it may now want what was not for it before
+                self._is_news_unheard = True
             client.adopted = connection.version
         self._entries = [pair for connection in self.connections.values() for pair in connection.entries()]
         self._wanted: dict[int, dict[str, set[str]]] = {}
@@ -347,7 +395,7 @@ class Shard:
                 beat = self.state.beat if versions[start] > seen else 0
                 marks[start] = Candle(*told, versions[start], beat)
 
-    # --- alerts and portfolios ---
+    # --- alerts, news and portfolios ---
 
     def unread(self, rung: Collection[str], now: int) -> dict[str, int]:
         """The users whose alerts to read, and from when on (Unix ms).
@@ -383,6 +431,50 @@ class Shard:
             else:
                 self.state.numbered += 1
                 known[id_] = Alert(time, self.state.numbered, body)
+
+    def unread_news(self, now: int, *, is_rung: bool) -> int | None:
+        """From when on (Unix ms) to read the news; None: there is no need to.
+
+        Args:
+            now: Unix ms.
+            is_rung: Whether a doorbell told of new articles.
+        """
+        looked = self.state.news_at
+        is_due = is_rung or self._is_news_unheard or now - looked >= LOOKED_EVERY
+        if not is_due or not any(self._news_watches()):
+            return None
+        return max(now, looked) - NEWS_REACH  # what is older has been forgotten, and would count as new
+
+    def hear_news(self, articles: Iterable[Published], now: int) -> None:
+        """Takes the news that were read.
+
+        Args:
+            articles: All of them from `unread_news` on, oldest first.
+            now: When they were read (Unix ms).
+        """
+        self.changed = True
+        state = self.state
+        state.news_at = max(now, state.news_at)
+        for id_, time, assets, body in articles:
+            known = state.articles.get(mark(id_))
+            if known is None:
+                state.numbered += 1
+                known = state.articles[mark(id_)] = Article(time, state.numbered)
+            known.assets, known.body = assets, body
+        self._reports = self._untold()
+        for connection, watch in self._news_watches():
+            flow = state.clients[connection.id].flows["news"]
+            if next(self._owed_news(watch, flow), None) is None:
+                flow.sent = state.numbered  # so that these are not looked through again
+
+    def _untold(self) -> list[tuple[int, bytes, Article]]:
+        found = [(article.number, name, article) for name, article in self.state.articles.items() if article.body]
+        return sorted(found, key=lambda each: each[0])
+
+    def _news_watches(self) -> Iterator[tuple[Connection, NewsWatch]]:
+        for connection in self.connections.values():
+            if connection.news_watch is not None and not connection.is_ended:
+                yield connection, connection.news_watch
 
     def unchecked(self, now: int) -> dict[tuple[str, str], int]:
         """Portfolios of which to check whether these are their versions, by user and id."""
@@ -437,6 +529,10 @@ class Shard:
             yield from self._owed_worth(id_, show.portfolio, flow)
         if subscribed.alerts is not None:
             yield from self._owed_alerts(connection.user, subscribed.alerts, flow)
+        if subscribed.news is not None:
+            owed = list(self._owed_news(subscribed.news, flow))
+            # One frame of them: it is taken or not, and none of them comes twice.
+            yield from owed[: frames.fitting(self._value(key) for key in owed)]
 
     def _owed_worth(self, id_: str, portfolio: LivePortfolio, flow: Flow) -> Iterator[Valued]:
         told = flow.told.get(id_)
@@ -458,6 +554,12 @@ class Shard:
             if _is_owed(id_, alert, flow, watch)
         ]
         return owed[:ALERTS_A_FRAME]
+
+    def _owed_news(self, watch: NewsWatch, flow: Flow) -> Iterator[Reported]:
+        first = bisect_right(self._reports, flow.sent, key=lambda each: each[0])
+        for number, name, article in self._reports[first:]:
+            if watch.is_new(name, article.time, article.assets):
+                yield Reported(name, number)
 
     def _flows(self) -> Iterator[tuple[Connection, Client, str, Flow, tuple[Key, ...]]]:
         """The flows that are owed something."""
@@ -487,6 +589,8 @@ class Shard:
     def _value(self, key: Key) -> bytes:
         if isinstance(key, Alerted):
             return self.state.alerts[key.user][key.id].body
+        if isinstance(key, Reported):
+            return self.state.articles[key.mark].body
         if isinstance(key, Valued):
             return frames.portfolio(key.id, key.worth)
         if not key.interval:
@@ -511,7 +615,7 @@ class Shard:
             flow.sent, flow.due = self.state.beat, now + connection.channels[channel].interval_ms
             for key in told:
                 match key:
-                    case Alerted(_, _, number):
+                    case Alerted(number=number) | Reported(number=number):
                         flow.sent = number
                     case Valued(id_, version, (value, cost_basis, time)):
                         flow.told[id_] = Told(value, cost_basis, time, version, self.state.beat)
@@ -548,6 +652,7 @@ class Shard:
         priced = set[str]().union(*self._priced.values())
         state.prices = {name: price for name, price in state.prices.items() if name in priced}
         self._prune_alerts()
+        self._prune_news()
 
     def _prune_alerts(self) -> None:
         """Keeps what somebody is owed, and of the last that have fired that they are known."""
@@ -568,6 +673,21 @@ class Shard:
                     del alerts[id_]
                 else:
                     alert.body = b""
+
+    def _prune_news(self) -> None:
+        """Keeps what somebody is owed, and of the others that they are known."""
+        state = self.state
+        if not any(self._news_watches()):
+            state.articles, state.news_at = {}, 0
+        oldest = state.news_at - NEWS_REACH
+        flows = ((watch, state.clients[connection.id].flows["news"]) for connection, watch in self._news_watches())
+        owed = {key.mark for watch, flow in flows for key in self._owed_news(watch, flow)}
+        state.articles = {
+            name: article if name in owed else Article(article.time, article.number)
+            for name, article in state.articles.items()
+            if article.time >= oldest or name in owed
+        }
+        self._reports = self._untold()
 
 
 def _is_owed(id_: str, alert: Alert, flow: Flow, watch: Watch) -> bool:

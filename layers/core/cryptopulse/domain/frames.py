@@ -11,10 +11,17 @@ from cryptopulse.domain.times import rfc3339
 
 if TYPE_CHECKING:
     from cryptopulse.domain.alerts import FiredView  # only those who send alerts need them
+    from cryptopulse.domain.news_views import NewsArticle  # as above
 
 FRAME: Final = 32_768
 """API Gateway's largest frame in bytes; what is longer goes out in several."""
-LISTED_AS: Final = {"ticks": b"ticks", "candles": b"candles", "alerts": b"alerts", "portfolio": b"portfolios"}
+LISTED_AS: Final = {
+    "ticks": b"ticks",
+    "candles": b"candles",
+    "news": b"articles",
+    "alerts": b"alerts",
+    "portfolio": b"portfolios",
+}
 """The field that holds a channel's values."""
 
 _encode = msgspec.json.Encoder().encode
@@ -62,6 +69,16 @@ def alert(fired: "FiredView") -> bytes:
     return _encode(fired)
 
 
+def article(told: "NewsArticle") -> bytes:
+    """An article of the news."""
+    return _encode(told)
+
+
+def fitting(values: Iterable[bytes]) -> int:
+    """How many of these values go into one frame; at least one, where there is any."""
+    return len(next(_grouped(values), []))
+
+
 def snapshots(channel: str, values: Iterable[bytes]) -> list[bytes]:
     """The last known values of a channel: one frame, or several where it would be too long."""
     head = b'{"type":"snapshot","channel":"%s","%s":[' % (channel.encode(), LISTED_AS[channel])
@@ -85,13 +102,18 @@ def numbered(channel: str, seq: int, body: bytes) -> bytes:
 
 
 def _parts(values: Iterable[bytes]) -> Iterator[bytes]:
+    return map(b",".join, _grouped(values))
+
+
+def _grouped(values: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The values of each frame."""
     part: list[bytes] = []
     size = 0
     for value in values:
         if part and size + len(value) + 1 > FRAME - _ENVELOPE:
-            yield b",".join(part)
+            yield part
             part, size = [], 0
         part.append(value)
         size += len(value) + 1
     if part:
-        yield b",".join(part)
+        yield part

@@ -5,8 +5,9 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from cryptopulse.domain.candles import MINUTE
+from cryptopulse.domain.candles import HOUR, MINUTE
 from cryptopulse.domain.lanes import Lane
+from cryptopulse.domain.news_sources import Source
 from cryptopulse.domain.prices import STALE
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.times import rfc3339
@@ -14,6 +15,8 @@ from cryptopulse.domain.venues import VenueState
 
 LATE: Final = 3 * MINUTE
 """A feed is late when its newest price is older than this (ms): a polled price is about a minute old."""
+NEWS_LATE: Final = HOUR
+"""A source of news is late when it last answered so long ago (ms): it is asked every 15 minutes."""
 
 type Status = Literal["ok", "degraded", "down"]
 
@@ -46,11 +49,27 @@ class VenueHealth(Struct):
     ]
 
 
+class SourceHealth(Struct):
+    """How a source of news answers."""
+
+    status: Annotated[
+        Literal["ok", "degraded"], Meta(description="`degraded`: failing, or without an answer for an hour")
+    ]
+    age_seconds: Annotated[float | None, Meta(description="Of its newest answer, in seconds; null: there was none")]
+    error: Annotated[
+        str | None, Meta(description="Why it failed when last asked: `limited`, `restricted`, `refused`, `down`")
+    ]
+    retry_at: Annotated[
+        str | None, Meta(description="It is left alone until then", extra_json_schema={"format": "date-time"})
+    ]
+
+
 class Checks(Struct, omit_defaults=True):
-    """The parts; without the store nothing is known of the prices."""
+    """The parts; without the store nothing is known of the others."""
 
     store: Store
     prices: Annotated[dict[str, VenueHealth], Meta(description="By venue")] = {}
+    news: Annotated[dict[str, SourceHealth], Meta(description="By source; absent where there is none")] = {}
 
 
 class Health(Struct):
@@ -70,6 +89,7 @@ def check(
     series: Iterable[Series],
     lanes: Mapping[int, Lane],
     states: Mapping[str, VenueState],
+    sources: Mapping[str, Source],
     now: int,
 ) -> Checks:
     """The checks of a system whose store answers.
@@ -79,6 +99,7 @@ def check(
         series: The series followed.
         lanes: Their lanes, by number.
         states: How each venue has been answering, as far as it was ever asked.
+        sources: How the sources of news have been answering.
         now: Unix ms.
     """
     followed = {str(each) for each in series}
@@ -91,7 +112,7 @@ def check(
                 newest[venue] = max(newest[venue], state.time)
                 gaps[venue] += bool(state.repairs)
     prices = {venue: _venue(newest[venue], gaps[venue], states.get(venue, VenueState("")), now) for venue in newest}
-    return Checks(Store("ok"), prices)
+    return Checks(Store("ok"), prices, {name: _source(source, now) for name, source in sources.items()})
 
 
 def _venue(newest: int, gaps: int, state: VenueState, now: int) -> VenueHealth:
@@ -110,9 +131,19 @@ def _venue(newest: int, gaps: int, state: VenueState, now: int) -> VenueHealth:
     )
 
 
+def _source(source: Source, now: int) -> SourceHealth:
+    age = max(0, now - source.ok_at)
+    return SourceHealth(
+        "degraded" if source.kind or age > NEWS_LATE else "ok",
+        round(age / 1000, 1) if source.ok_at else None,
+        source.kind or None,
+        rfc3339(source.state.until) if source.kind and source.state.until > now else None,
+    )
+
+
 def overall(checks: Checks) -> Status:
     """`down` if the store does not answer or no price is younger than 5 minutes; `degraded` if any part is not ok."""
     statuses = {venue.status for venue in checks.prices.values()}
     if checks.store.status == "down" or statuses <= {"down"}:
         return "down"
-    return "ok" if statuses == {"ok"} else "degraded"
+    return "ok" if statuses | {source.status for source in checks.news.values()} == {"ok"} else "degraded"

@@ -17,6 +17,14 @@ TOO_MANY_PORTFOLIOS: Final = f"at most {PORTFOLIOS} portfolios a connection"
 ALERTS: Final = 2_000
 """Alerts that have fired in a snapshot."""
 TOO_MANY_ALERTS: Final = f"more than {ALERTS} alerts have fired since then: GET /alerts/history has them"
+ARTICLES: Final = 2_000
+"""Articles in a snapshot, before those without the assets asked for are left out."""
+TOO_MANY_ARTICLES: Final = f"more than {ARTICLES} articles since then: GET /news has them"
+ASSETS: Final = 100
+"""Assets that a connection may hear the news of; of all without naming any."""
+TOO_MANY_ASSETS: Final = f"at most {ASSETS} assets a connection"
+NEWS_REACH: Final = 129_600_000
+"""Milliseconds: what was published longer ago when it came is not told as news. NewsAPI's free key is a day late."""
 SLOWEST_MS: Final = 60_000
 FASTEST_MS: Final = 250
 SETTLED: Final = 120_000
@@ -31,6 +39,7 @@ MAX_AGE: Final = 6_900_000
 type Id = str | int | None
 type Symbol = Annotated[str, Meta(pattern="^[!-~]{1,41}$")]
 type Symbols = Annotated[list[Symbol], Meta(min_length=1)]
+type Assets = Annotated[list[Annotated[str, Meta(pattern="^[!-~]{1,20}$")]], Meta(min_length=1)]
 type Venue = Literal["binance", "coinbase"]
 type Interval = Literal["1m", "5m", "15m", "1h", "4h", "1d"]
 type Moment = Annotated[int, Meta(ge=0, le=4_102_444_800_000)] | Annotated[datetime, Meta(tz=True)]
@@ -89,6 +98,12 @@ class SubscribeCandles(Subscribe, kw_only=True):
         return self.interval
 
 
+class SubscribeNews(_Subscription, kw_only=True):
+    """Asks for articles as they come, about some assets or all, with `since` for those published from then on."""
+
+    assets: Assets | None = None
+
+
 class SubscribeAlerts(_Subscription):
     """Asks for the user's alerts as they fire, with `since` for those that have fired from then on."""
 
@@ -106,6 +121,12 @@ class Unsubscribe(_Frame, kw_only=True):
     symbols: Symbols | None = None
     venue: Venue | None = None
     interval: Interval | None = None
+
+
+class UnsubscribeNews(_Frame, kw_only=True):
+    """Ends the subscription to news."""
+
+    channel: str
 
 
 class UnsubscribeAlerts(_Frame, kw_only=True):
@@ -129,17 +150,19 @@ class Ping(_Frame):
     """A sign of life."""
 
 
-type Subscription = Subscribe | SubscribeCandles | SubscribeAlerts | SubscribePortfolio
-type Unsubscription = Unsubscribe | UnsubscribeAlerts | UnsubscribePortfolio
+type Subscription = Subscribe | SubscribeCandles | SubscribeNews | SubscribeAlerts | SubscribePortfolio
+type Unsubscription = Unsubscribe | UnsubscribeNews | UnsubscribeAlerts | UnsubscribePortfolio
 type Action = Subscription | Unsubscription | Resync | Ping
 
 _ACTIONS: Final[Mapping[tuple[Any, Any], type[Action]]] = {
     ("subscribe", "ticks"): Subscribe,
     ("subscribe", "candles"): SubscribeCandles,
+    ("subscribe", "news"): SubscribeNews,
     ("subscribe", "alerts"): SubscribeAlerts,
     ("subscribe", "portfolio"): SubscribePortfolio,
     ("unsubscribe", "ticks"): Unsubscribe,
     ("unsubscribe", "candles"): Unsubscribe,
+    ("unsubscribe", "news"): UnsubscribeNews,
     ("unsubscribe", "alerts"): UnsubscribeAlerts,
     ("unsubscribe", "portfolio"): UnsubscribePortfolio,
     ("resync", None): Resync,
@@ -190,6 +213,9 @@ def _converted(frame: dict[str, Any], kind: type[Action], id_: Id) -> Action | R
     symbols = frame.get("symbols")
     if isinstance(symbols, list) and len(symbols) > SYMBOLS:
         return Refusal(id_, "limit", TOO_MANY)
+    assets = frame.get("assets")
+    if isinstance(assets, list) and len(assets) > ASSETS:
+        return Refusal(id_, "limit", TOO_MANY_ASSETS)
     try:
         return msgspec.convert(frame, kind)
     except msgspec.ValidationError as error:
@@ -260,6 +286,57 @@ class Watch(msgspec.Struct, array_like=True, frozen=True):
         return self.shows(time) or self.is_new(id_, time)
 
 
+def mark(article: str) -> bytes:
+    """What an article is remembered by: the first 6 bytes of its id."""
+    return bytes.fromhex(article[:12])
+
+
+class NewsWatch(msgspec.Struct, array_like=True, frozen=True):
+    """The subscription to news: to articles that were not there yet at `read_at`, and to those published from `since`.
+
+    An article comes hours after it was published, now and then. So it is not its time that tells whether it is new:
+    `known` are the marks of those that were there, of all published since `oldest`. Times in Unix ms; `added` is the
+    connection's version that holds it first.
+    """
+
+    assets: frozenset[str] | None
+    """Those that articles are to name one of; None: all articles."""
+    since: int | None
+    read_at: int
+    known: frozenset[bytes] = frozenset()
+    added: int = 0
+
+    @property
+    def oldest(self) -> int:
+        """What was published before this time is not told as news."""
+        return self.read_at - NEWS_REACH
+
+    @property
+    def first(self) -> int:
+        """None of those asked for was published before this time."""
+        return self.oldest if self.since is None else min(self.since, self.oldest)
+
+    def knowing(self, articles: Iterable[tuple[str, int]]) -> "NewsWatch":
+        """The same, having read articles of these ids and times."""
+        known = frozenset(mark(id_) for id_, time in articles if time >= self.oldest)
+        return msgspec.structs.replace(self, known=known)
+
+    def shows(self, time: int, assets: Iterable[str]) -> bool:
+        """Whether an article of then, about these assets, belongs into the snapshot."""
+        return self.since is not None and time >= self.since and self._wants(assets)
+
+    def is_new(self, mark: bytes, time: int, assets: Iterable[str]) -> bool:
+        """Whether an article, about these assets, is asked for and was not there when the others were read."""
+        return time >= self.oldest and mark not in self.known and self._wants(assets)
+
+    def includes(self, id_: str, time: int, assets: Iterable[str]) -> bool:
+        """Whether an article is one of those asked for."""
+        return self.shows(time, assets) or self.is_new(mark(id_), time, assets)
+
+    def _wants(self, assets: Iterable[str]) -> bool:
+        return self.assets is None or not self.assets.isdisjoint(assets)
+
+
 class Channel(msgspec.Struct, array_like=True):
     """A connection's subscriptions to one channel, by symbol or portfolio's id, and the ms between its frames."""
 
@@ -267,11 +344,12 @@ class Channel(msgspec.Struct, array_like=True):
     entries: dict[str, Entry] = {}
     portfolios: dict[str, Show] = {}
     alerts: Watch | None = None
+    news: NewsWatch | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is subscribed to."""
-        return not self.entries and not self.portfolios and self.alerts is None
+        return not self.entries and not self.portfolios and self.alerts is None and self.news is None
 
 
 class Connection(msgspec.Struct):
@@ -305,6 +383,11 @@ class Connection(msgspec.Struct):
         """The subscription to alerts."""
         return self.channels["alerts"].alerts if "alerts" in self.channels else None
 
+    @property
+    def news_watch(self) -> NewsWatch | None:
+        """The subscription to news."""
+        return self.channels["news"].news if "news" in self.channels else None
+
     def takes(self, symbols: Iterable[str]) -> bool:
         """Whether the limit lets it subscribe to these symbols too."""
         held = {symbol for channel in self.channels.values() for symbol in channel.entries}
@@ -327,6 +410,10 @@ class Connection(msgspec.Struct):
     def subscribe_alerts(self, action: SubscribeAlerts, watch: Watch) -> None:
         """Adds the user's alerts, in place of an earlier subscription to them."""
         self._paced(action).alerts = msgspec.structs.replace(watch, added=self.version + 1)
+
+    def subscribe_news(self, action: SubscribeNews, watch: NewsWatch) -> None:
+        """Adds the news, in place of an earlier subscription to them."""
+        self._paced(action).news = msgspec.structs.replace(watch, added=self.version + 1)
 
     def _paced(self, action: Subscription) -> Channel:
         channel = self.channels.setdefault(action.channel, Channel(action.interval_in_force))
@@ -359,6 +446,10 @@ class Connection(msgspec.Struct):
     def unsubscribe_alerts(self) -> None:
         """Removes the subscription to alerts."""
         self.channels.pop("alerts", None)
+
+    def unsubscribe_news(self) -> None:
+        """Removes the subscription to news."""
+        self.channels.pop("news", None)
 
     def _tidy(self, name: str) -> None:
         if name in self.channels and self.channels[name].is_empty:
@@ -409,6 +500,16 @@ def chosen(action: Subscribe, connection: Connection, tracked: Iterable[Series])
     if not connection.takes(found):
         return Refusal(action.id, "limit", TOO_MANY)
     return found
+
+
+def followed(action: SubscribeNews, tracked: Iterable[Series]) -> list[str] | Refusal | None:
+    """The assets asked for, each once, if all are followed; None: all news."""
+    if action.assets is None:
+        return None
+    known = {series.base for series in tracked}
+    found = list(dict.fromkeys(action.assets))
+    unknown = [asset for asset in found if asset not in known]
+    return Refusal(action.id, "unknown_symbol", "no such asset", unknown) if unknown else found
 
 
 def entries(
