@@ -256,6 +256,7 @@ def test_a_token_that_reads_changes_nothing(web: Web, ann: User, aws: boto3.Sess
         "session_id": ann.session_ids[1],
         "token_id": ann.token_id,
         "symbol": "BTC-USD",
+        "asset": "BTC",
     }
     for template, methods in document()["paths"].items():
         path = re.sub("{([a-z_]+)}", lambda match: filled[match[1]], template)

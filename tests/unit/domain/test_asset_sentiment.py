@@ -95,11 +95,6 @@ def test_labels_are_those_of_articles(score: float, expected: str) -> None:
     assert label(score) == expected
 
 
-def test_thresholds_are_those_of_articles() -> None:
-    of_articles = pytest.importorskip("cryptopulse.domain.sentiment", exc_type=ImportError)
-    assert asset_sentiment.THRESHOLD == of_articles.THRESHOLD
-
-
 # --- sentiment and prices ---
 
 

@@ -93,7 +93,7 @@ class News:
         return [_kept(item) for item in islice((item for item in items if not last or item["sk"] < last), limit)]
 
     def since(self, asset: str | None, time: int, now: int, most: int) -> list[Kept]:
-        """Articles published at a time or later, the oldest first.
+        """Articles published at a time or later, the oldest first; consistently, so that none is passed over for good.
 
         Args:
             asset: Whose; None for all.
@@ -101,7 +101,7 @@ class News:
             now: Unix ms.
             most: How many at most.
         """
-        items = self._between(asset, max(time, now - LIFETIME), now, page=most)
+        items = self._between(asset, max(time, now - LIFETIME), now, page=most, consistent=True)
         return [_kept(item) for item in islice(items, most)]
 
     def scores(self, asset: str, start: int, end: int) -> list[Scored]:
@@ -134,6 +134,7 @@ class News:
         is_backwards: bool = False,
         page: int | None = None,
         attributes: tuple[str, ...] = (),
+        consistent: bool = False,
     ) -> Iterator[Item]:
         """The items of a listing from a time to another, both included, over months."""
         months = _months(start, end)
@@ -142,6 +143,7 @@ class News:
                 f"NEWS#{asset or 'ALL'}#{month}",
                 _position(start, ""),
                 _position(end, "~"),
+                consistent=consistent,
                 is_backwards=is_backwards,
                 page=page,
                 attributes=attributes,
