@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptopulse.domain import asset_sentiment
 from cryptopulse.domain.asset_sentiment import Bucket, Lag, Scored, label, lead_lag, sentiment, step
 
 HOUR = 3_600_000
