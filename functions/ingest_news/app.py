@@ -40,17 +40,19 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
         asked = {name: threads.submit(_ask, name, source, assets) for name, source in sources.items()}
     failures = [failure for each in asked.values() if (failure := each.exception())]
     told = {name: each.result() for name, each in asked.items() if not each.exception()}
-    articles = [kept for each in told.values() for kept in each.articles]
-    new = news.keep(_new(articles))
+    articles, now = [kept for each in told.values() for kept in each.articles], wiring.now()
+    unknown = _new(articles)
+    brought = {name: len(news.keep(own)) for name, own in _admitted(unknown, told, len(sources), now).items()}
     for name, each in told.items():  # only now: what a crash leaves out is told again
-        if each.source != sources[name]:
-            news.save(name, each.source)
-    if new:
-        wiring.doorbells().ring({}, news=len(new))
-    _report(told, len(new))
+        source = each.source.brought(brought[name], now)
+        if source != sources[name]:
+            news.save(name, source)
+    if new := sum(brought.values()):
+        wiring.doorbells().ring({}, news=new)
+    _report(told, new, left_out=len(unknown) - new)
     if failures:
         raise BaseExceptionGroup("sources that we cannot cope with", failures)
-    return {"told": len(articles), "new": len(new)}
+    return {"told": len(articles), "new": new}
 
 
 def _assets() -> dict[str, str]:
@@ -75,7 +77,8 @@ def _ask(name: str, source: Source, assets: Mapping[str, str]) -> Told:
     except FeedDownError as error:
         return Told([], source.failed(error))
     except ServiceError as error:
-        return Told([], source.failed(FeedDownError(f"its key cannot be had: {error}", kind="refused")))
+        failure = FeedDownError(f"its key cannot be had: {error}", kind="refused", until=source.state.until)
+        return Told([], source.failed(failure))
     now = wiring.now()
     return Told(list(_scored(fetched.items, now, assets)), source.answered(fetched.state, now))
 
@@ -102,9 +105,27 @@ def _new(articles: Iterable[Kept]) -> list[Kept]:
     return [unknown[each] for each in distinct(unknown, known)]
 
 
-def _report(told: Mapping[str, Told], new: int) -> None:
+def _admitted(unknown: Iterable[Kept], told: Mapping[str, Told], sources: int, now: int) -> dict[str, list[Kept]]:
+    """The newest of what each source was the first to tell, as many as it may bring today."""
+    owners: dict[str, str] = {}
+    for name, each in told.items():
+        owners = {kept.article.id: name for kept in each.articles} | owners
+    own: dict[str, list[Kept]] = {name: [] for name in told}
+    for kept in unknown:
+        own[owners[kept.article.id]].append(kept)
+    rooms = {name: each.source.room(sources, now) for name, each in told.items()}
+    return {name: some[max(0, len(some) - rooms[name]) :] for name, some in own.items()}
+
+
+def _report(told: Mapping[str, Told], new: int, left_out: int) -> None:
     failing = {name: each.source.error for name, each in told.items() if each.source.kind}
     metrics.add_metric("Articles", MetricUnit.Count, new)
     metrics.add_metric("NewsFailures", MetricUnit.Count, len(failing))
     log = logger.warning if failing else logger.info
-    log("read the news", new=new, told={name: len(each.articles) for name, each in told.items()}, failing=failing)
+    log(
+        "read the news",
+        new=new,
+        left_out=left_out,
+        told={name: len(each.articles) for name, each in told.items()},
+        failing=failing,
+    )

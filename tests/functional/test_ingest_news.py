@@ -8,12 +8,14 @@ import boto3
 import httpx
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from msgspec.structs import replace
 
 from cryptopulse import wiring
 from cryptopulse.aws.doorbells import read
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.news import Kept, News
-from cryptopulse.domain.candles import HOUR, MINUTE
+from cryptopulse.domain import news_sources
+from cryptopulse.domain.candles import DAY, HOUR, MINUTE
 from cryptopulse.domain.news import canonical
 from cryptopulse.domain.news_feeds import State
 from cryptopulse.domain.news_sources import Source
@@ -119,6 +121,26 @@ def test_what_is_told_again_is_kept_once(newsrooms: Exchanges, ingest: Read) -> 
     assert again["told"] == 0 or came
     assert afresh["told"] == 90
     assert again["new"] + afresh["new"] <= len(came)
+
+
+def test_a_source_brings_no_more_than_its_share_of_a_day(
+    newsrooms: Exchanges, ingest: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = wiring.now()
+    monkeypatch.setattr(wiring, "now", lambda: now)
+    monkeypatch.setattr(news_sources, "DAILY", 3 * 5)
+    assert ingest() == {"told": 90, "new": 15}
+    first = {each.article.id for each in kept()}
+    assert ingest()["new"] == 0
+    newsrooms.disturb({"venue": NEWSROOMS[0], "kind": "server_error"})
+    ingest()
+    assert {name: source(name).taken for name in NEWSROOMS} == dict.fromkeys(NEWSROOMS, 5)
+    newsrooms.disturb()
+    for name in NEWSROOMS:
+        wiring.news().save(name, replace(source(name), state=State()))
+    monkeypatch.setattr(wiring, "now", lambda: now + DAY)
+    assert ingest()["new"] == 15
+    assert first < {each.article.id for each in kept()}
 
 
 def test_one_source_never_silences_the_others(
@@ -249,6 +271,18 @@ def test_without_a_good_key_newsrooms_are_read_all_the_same(
     assert ingest()["told"] == 30
     assert source("newsapi").kind == "refused"
     assert source(NEWSROOMS[0]).kind == ""
+
+
+def test_without_its_key_the_budget_is_kept(
+    keyed: Callable[[str], None], ingest: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEWSAPI_SECRET", "arn:aws:secretsmanager:us-east-1:123456789012:secret:none-AAAAAA")
+    monkeypatch.setenv("NEWS_FEEDS", "")
+    wiring.clear()
+    state = State(until=wiring.now() + HOUR)
+    wiring.news().save("newsapi", Source(wiring.settings().NEWSAPI_URL, state, kind="limited"))
+    ingest()
+    assert (source("newsapi").kind, source("newsapi").state) == ("refused", state)
 
 
 def test_without_sources_there_is_nothing_to_do(aws: boto3.Session, ingest: Read) -> None:

@@ -5,12 +5,14 @@ from hashlib import sha256
 
 import boto3
 import pytest
+from msgspec.structs import replace
 
 from cryptopulse import wiring
+from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.news import LIFETIME, Kept, News
 from cryptopulse.domain.asset_sentiment import Scored
 from cryptopulse.domain.candles import DAY
-from cryptopulse.domain.news import Article
+from cryptopulse.domain.news import Article, distinct
 from cryptopulse.domain.news_feeds import State
 from cryptopulse.domain.news_sources import Source
 
@@ -56,6 +58,18 @@ def test_lists_go_over_months_and_end_after_90_days(news: News) -> None:
     assert found == backwards
     assert news.since(None, days[2].article.published_at, NOW, 3) == days[2:5]
     assert news.since("BTC", 0, NOW, 100) == [each for each in days if each.article.assets]
+
+
+def test_after_the_last_of_those_shown_there_is_nothing(news: News, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Table, "query", None)  # of a span that ends before it starts DynamoDB would make an error
+    assert news.page(None, (NOW - LIFETIME - 1, "0" * 32), 10, NOW) == []
+
+
+def test_of_two_times_of_an_article_the_first_counts(news: News) -> None:
+    one = kept(NOW - DAY)
+    two = Kept(replace(one.article, published_at=NOW), 0.25, "positive", [])
+    assert news.unknown([one, two]) == [one, two]
+    assert distinct([two.article, one.article], []) == [one.article]
 
 
 def test_an_article_that_names_everything_is_listed_by_its_first_assets(news: News) -> None:

@@ -5,7 +5,7 @@ import pytest
 from cryptopulse.domain.health import Checks, SourceHealth, Store, VenueHealth, check, overall
 from cryptopulse.domain.lanes import Lane, SeriesState
 from cryptopulse.domain.news_feeds import State
-from cryptopulse.domain.news_sources import Source
+from cryptopulse.domain.news_sources import LONGEST_ERROR, Source
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.venues import VenueState
 from cryptopulse.errors import FeedDownError
@@ -107,3 +107,7 @@ def test_failures_are_counted_until_an_answer_comes() -> None:
     failing = Source("url", State(etag="1", until=NOW)).failed(down).failed(down)
     assert failing == Source("url", State(etag="1"), kind="down", error="no answer", failures=2)
     assert failing.answered(State(etag="2"), NOW) == Source("url", State(etag="2"), ok_at=NOW)
+
+
+def test_what_a_stranger_makes_an_error_say_is_cut() -> None:
+    assert len(Source("url").failed(FeedDownError("x" * 500_000)).error) == LONGEST_ERROR

@@ -275,6 +275,7 @@ def test_a_certificate_must_be_trusted_and_the_hosts(certificate: Path) -> None:
         ("Sun, 22 Nov 2026 12:10:00 GMT", NOON + 600_000),
         ("Sun, 22 Nov 2037 12:10:00 GMT", NOON + LONGEST_WAIT),
         ("nonsense", 0),
+        ("Sun, 22 Nov 2026 12:10:00 +99999999999999", 0),
     ],
 )
 def test_retry_after(text: str | None, until: int) -> None:

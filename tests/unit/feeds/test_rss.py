@@ -331,8 +331,9 @@ def test_what_was_not_read_whole_is_asked_for_again(host: Host) -> None:
     )
 
 
-def test_validators_that_are_too_long_are_not_kept(host: Host) -> None:
-    host.answers["/feed"] = reply(RSS.encode(), ETag="x" * 2_000)
+@pytest.mark.parametrize("etag", ["x" * 2_000, '"é"'], ids=["long", "not ASCII"])
+def test_validators_that_could_not_be_sent_back_are_not_kept(etag: str, host: Host) -> None:
+    host.answers["/feed"] = reply(RSS.encode(), ETag=etag)
     assert newsroom(host).latest(State()).state == State()
 
 

@@ -61,10 +61,10 @@ class News:
     # --- articles ---
 
     def unknown(self, articles: Iterable[Kept]) -> list[Kept]:
-        """Those that are not stored."""
-        asked = {_key(each.article.id): each for each in articles}
-        known = self._table.get_many(asked)
-        return [each for key, each in asked.items() if key not in known]
+        """Those that are not stored; one that two sources tell is told twice."""
+        asked = [(_key(each.article.id), each) for each in articles]
+        known = self._table.get_many(key for key, _ in asked)
+        return [each for key, each in asked if key not in known]
 
     def near(self, times: Iterable[int]) -> list[Article]:
         """Articles published within a day of one of these times (Unix ms)."""
@@ -137,7 +137,7 @@ class News:
         consistent: bool = False,
     ) -> Iterator[Item]:
         """The items of a listing from a time to another, both included, over months."""
-        months = _months(start, end)
+        months = _months(start, end) if start <= end else []  # a cursor may be older than what is shown
         for month in reversed(months) if is_backwards else months:
             yield from self._table.query(
                 f"NEWS#{asset or 'ALL'}#{month}",

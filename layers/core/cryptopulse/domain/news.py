@@ -459,20 +459,22 @@ class _Seen:
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
-        self._by_word: defaultdict[str, list[tuple[Article, list[str]]]] = defaultdict(list)
+        self._all: list[tuple[Article, list[str]]] = []
+        self._by_word: defaultdict[str, set[int]] = defaultdict(set)
 
     def add(self, new: Article) -> None:
         self._ids.add(new.id)
         words = _words(new)
         for word in _rarest(words):
-            self._by_word[word].append((new, words))
+            self._by_word[word].add(len(self._all))
+        self._all.append((new, words))
 
     def __contains__(self, new: Article) -> bool:
         words = _words(new)
+        alike = set[int]().union(*(self._by_word.get(word, ()) for word in _rarest(words)))  # each once: some share all
         return new.id in self._ids or any(
             abs(new.published_at - old.published_at) < DAY and _are_near(words, old_words)
-            for word in _rarest(words)
-            for old, old_words in self._by_word[word]
+            for old, old_words in map(self._all.__getitem__, alike)
         )
 
 

@@ -107,7 +107,7 @@ def wait(headers: Mapping[str, str], now: int) -> int:
         return now + min(int(text[:9]) * 1000, LONGEST_WAIT)
     try:
         return min(int(parsedate_to_datetime(text).timestamp() * 1000), now + LONGEST_WAIT)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of offsets that no clock has
         return 0
 
 

@@ -83,7 +83,9 @@ class Rss:
 
 def _state(headers: Mapping[str, str]) -> State:
     etag, last_modified = headers.get("etag", ""), headers.get("last-modified", "")
-    return State() if len(etag) + len(last_modified) > _LONGEST_VALIDATORS else State(etag, last_modified)
+    both = etag + last_modified
+    is_usable = both.isascii() and len(both) <= _LONGEST_VALIDATORS  # others could not be sent back
+    return State(etag, last_modified) if is_usable else State()
 
 
 # --- the text ---
