@@ -226,12 +226,14 @@ def test_another_url_is_another_source(newsrooms: Exchanges, ingest: Read, monke
     assert source(name).url == url
 
 
-def test_a_feed_without_a_name_is_called_by_its_url(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_feed_without_a_name_is_called_by_its_url_without_the_query(
+    aws: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NEWS_FEEDS", "The_Block=https://a.example/rss?x=1, https://b.example/rss?y=https://c")
     wiring.clear()
     assert wiring.settings().news_feeds == {
         "The Block": "https://a.example/rss?x=1",
-        "b.example/rss?y=https://c": "https://b.example/rss?y=https://c",
+        "b.example/rss": "https://b.example/rss?y=https://c",
     }
 
 

@@ -75,12 +75,12 @@ class Settings(msgspec.Struct, frozen=True):
 
     @property
     def news_feeds(self) -> dict[str, str]:
-        """The feeds' URLs by the newsrooms' names; who is not named is called by the URL, and `_` is a blank."""
+        """The feeds' URLs by the newsrooms' names; who is not named is called by host and path, and `_` is a blank."""
         found = {}
         for word in _words(self.NEWS_FEEDS):
             name, _, url = word.partition("=")
             if "/" in name:
-                name, url = word.partition("://")[2], word
+                name, url = word.partition("://")[2].partition("?")[0], word  # all may read it: a query may hold a key
             found[name.replace("_", " ")] = url
         return found
 
