@@ -16,6 +16,8 @@ from cryptopulse.errors import FeedDownError, ServiceError
 from cryptopulse.feeds.news_feed import NewsFeed
 from cryptopulse.telemetry import entrypoint, logger, metrics
 
+NEWSAPI = "newsapi"
+"""The source that tells of all the world; newsrooms' own feeds are of crypto alone."""
 AT_ONCE = 16
 """Sources that are asked at once."""
 
@@ -80,16 +82,17 @@ def _ask(name: str, source: Source, assets: Mapping[str, str]) -> Told:
         failure = FeedDownError(f"its key cannot be had: {error}", kind="refused", until=source.state.until)
         return Told([], source.failed(failure))
     now = wiring.now()
-    return Told(list(_scored(fetched.items, now, assets)), source.answered(fetched.state, now))
+    articles = _scored(fetched.items, now, assets, is_crypto=name != NEWSAPI)
+    return Told(list(articles), source.answered(fetched.state, now))
 
 
 def _feed(name: str) -> NewsFeed:
-    return wiring.newsapi() if name == "newsapi" else wiring.news_feeds()[name]
+    return wiring.newsapi() if name == NEWSAPI else wiring.news_feeds()[name]
 
 
-def _scored(items: Iterable[Item], now: int, assets: Mapping[str, str]) -> Iterable[Kept]:
+def _scored(items: Iterable[Item], now: int, assets: Mapping[str, str], *, is_crypto: bool) -> Iterable[Kept]:
     for item in items:
-        found = article(item, now, assets)
+        found = article(item, now, assets, is_crypto=is_crypto)
         if found is None or found.published_at <= now - LIFETIME:
             continue
         if found.language in SCORED:

@@ -152,6 +152,25 @@ def test_only_known_assets_are_told_but_all_are_recognised() -> None:
     assert assets_in("Bitcoin Cash and Solana", "", {"BTC": "Bitcoin", "SOL": "Solana"}) == ("SOL",)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Avalanche Extends Winning Streak, Climbs 0.1% to $20.05",
+        "Avalanche moves sideways at $20.07",
+        "Hackers Drain €35 Million From Avalanche Yield Vault",
+        "Orbitrade Delists Avalanche in Nigeria, Citing Weak Demand",
+    ],
+)
+def test_where_all_is_about_crypto_an_everyday_word_needs_less(text: str) -> None:
+    assert assets_in(text, "", NAMES, is_crypto=True) == ("AVAX",)
+    assert assets_in(text, "", NAMES) == ()
+
+
+def test_even_there_an_everyday_word_may_be_one() -> None:
+    for text in ("Avalanche of lawsuits hits banks", "Lender adds Stellar Team in Nigeria", "Cosmos of small orders"):
+        assert assets_in(text, "", NAMES, is_crypto=True) == (), text
+
+
 def test_others_may_be_known_too() -> None:
     known = NAMES | {"CELO": "Celo", "BAT": "Basic Attention Token", "QNT": "QNT"}
     assert assets_in("Celo becomes a rollup; Basic Attention Token (BAT) does not", "", known) == ("CELO", "BAT")

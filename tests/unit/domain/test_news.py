@@ -216,6 +216,8 @@ def test_a_plain_text_has_no_markup(text: str) -> None:
         ("Het is niet de prijs van goud", None, "nl"),
         ("O preço do bitcoin não sobe mais em um dia", None, "pt"),
         ("Priset på bitcoin har inte fallit och det är bra", None, "sv"),
+        ("Dogecoin (DOGE) Reste à $0.2365 Avant la Décision", "en", "fr"),
+        ("Bitcoin steigt um 3% auf $66,000, Käufer kehren zurück", "en", "de"),
         ("Цена биткоина растёт", None, "ru"),
         ("ビットコインの価格", None, "ja"),
         ("比特币价格上涨", "en", "zh"),
@@ -224,7 +226,7 @@ def test_a_plain_text_has_no_markup(text: str) -> None:
         ("מחיר הביטקוין עולה", None, "he"),
         ("", None, ""),
     ],
-    ids=range(19),
+    ids=range(21),
 )
 def test_a_language_is_recognised_or_declared(text: str, declared: str | None, expected: str) -> None:
     assert language(text, declared) == expected
@@ -324,6 +326,10 @@ SAME: Final = [
     ("比特币价格上涨", "比特币价格上涨"),
 ]
 OTHERS: Final = [
+    ("Coinbase adds support for Bitcoin futures", "Coinbase adds support for Bitcoin Cash futures"),
+    ("Vaultex lists Ethereum for customers in Kenya", "Vaultex lists Ethereum Classic for customers in Kenya"),
+    ("SEC approves Bitcoin options on exchange", "SEC approves Bitcoin and Ethereum options on exchange"),
+    ("Grayscale files for Litecoin ETF with the SEC", "Grayscale files for Solana and Litecoin ETF with the SEC"),
     ("Bitcoin gains 3% as rates fall", "Bitcoin gains 4% as rates fall"),
     ("Bitcoin gains 3% as rates fall", "Solana gains 3% as rates fall"),
     ("Bitcoin rises as Fed decides on rates", "Bitcoin falls as Fed decides on rates"),

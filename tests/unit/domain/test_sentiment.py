@@ -141,6 +141,9 @@ def test_what_vaders_readme_tells() -> None:
         ("Bank now accepts Bitcoin", "now accepts", "positive"),
         ("Team patches bug in Ethereum client", "patches bug", "positive"),
         ("Bitcoin isn’t falling", "falling", "positive"),
+        ("Hopes fade for Bitcoin ETF approval", "Hopes fade for Bitcoin ETF approval", "negative"),
+        ("Judge dismisses lawsuit against crypto exchange", "dismisses lawsuit", "positive"),
+        ("Bitcoin nears $70,000", "nears $70,000", "positive"),
     ],
 )
 def test_phrases_of_the_trade(title: str, moved: str, expected: Label) -> None:
@@ -158,6 +161,7 @@ def test_phrases_of_the_trade(title: str, moved: str, expected: Label) -> None:
         "Shares of a Bitcoin trust",
         "Smart contracts and interest on crypto assets",
         "Bitcoin in New York",
+        "Bitcoin trades near $65,313 in Asia",
         "Bitcoin",
         "",
     ],

@@ -26,7 +26,7 @@ _NAMES: Final[Mapping[str, tuple[str, _Needs, str]]] = {
     "Algorand": ("ALGO", NOTHING, ""),
     "Aptos": ("APT", CRYPTO, ""),
     "Arbitrum": ("ARB", NOTHING, ""),
-    "Avalanche": ("AVAX", BESIDE, f"{_CHAINS}|subnets?|tokens?|c-chain|l1s?"),
+    "Avalanche": ("AVAX", BESIDE, f"{_CHAINS}|subnets?|tokens?|c-chain|l1s?|yield|vaults?|funds?|bridge|defi"),
     "BNB": ("BNB", NOTHING, ""),
     "Binance Coin": ("BNB", NOTHING, ""),
     "Bitcoin": ("BTC", NOTHING, ""),
@@ -203,7 +203,7 @@ _MOVE: Final = re.compile(
     r"|spike[sd]?|advance[sd]?|rebound(?:s|ed)?|bounce[sd]?|recover(?:s|ed)?|add(?:s|ed)?|sinks?|sank|falls?|fell|drop(?:s|ped)?|slides?"
     r"|slid|slip(?:s|ped)?|dip(?:s|ped)?|tumble[sd]?|plunge[sd]?|crash(?:es|ed)?|decline[sd]?|retreat(?:s|ed)?|loses?|lost"
     r"|trade[sd]?|hits?|breaks?|broke|test(?:s|ed)?|leads?|led|lag(?:s|ged)?|(?:out|under)perform(?:s|ed)?|eyes|stay(?:s|ed)?|holds?|held"
-    r"|extend(?:s|ed)?|tick(?:s|ed)?"
+    r"|extend(?:s|ed)?|tick(?:s|ed)?|move[sd]?"
     r"|(?:is |was )?(?:up|down)|at|above|below|to)(?!\w)",
     re.IGNORECASE,
 )
@@ -215,6 +215,13 @@ _HELD: Final = re.compile(
     r"|staking|wrapped|holds?|holding|worth of|native token,?)|\b\d[\d,.]*(?:[kmb]| thousand| million| billion)?) \(?$",
     re.IGNORECASE,
 )
+_TAKEN: Final = re.compile(
+    r"\b(?:(?:de-?)?list(?:s|ed|ing)?|suspend(?:s|ed)?|support(?:s|ed)?(?: for)?|add(?:s|ed)?|buys?|bought|sells?|sold)"
+    r" $",
+    re.IGNORECASE,
+)
+_CLOSED: Final = re.compile(r"\W*$|[^\w\s-]| (?:in|on|to|for|from|as|after|and|or|with|at)(?!\w)")
+"""What is done with an asset, and what may stand after it then."""
 _KIND: Final = re.compile(
     r"\b(?:blockchain|network|protocol|token|stablecoin|memecoin|altcoin|coin|rollup|layer[- ]2|L2) $"
 )
@@ -287,20 +294,21 @@ def _forms(known: tuple[tuple[str, str], ...]) -> _Forms:
     )
 
 
-def assets_in(title: str, description: str, known: Mapping[str, str]) -> tuple[str, ...]:
+def assets_in(title: str, description: str, known: Mapping[str, str], *, is_crypto: bool = False) -> tuple[str, ...]:
     """The assets that an article names.
 
     Args:
         title: Plain text.
         description: The same; may be empty.
         known: The names of the assets that count, by code; others are recognised so as not to be taken for these.
+        is_crypto: Whether it is about crypto, whatever it says: where it was found all is.
 
     Returns:
         Codes, the first named first, those of the title before those of the description.
     """
     text = _LINKS.sub(" ", f"{title}\n{description}")
     mentions = list(_mentions(text, _forms(tuple(known.items()))))
-    is_crypto = _CRYPTO.search(text) is not None or any(each.form.needs == NOTHING for each in mentions)
+    is_crypto = is_crypto or _CRYPTO.search(text) is not None or any(each.form.needs == NOTHING for each in mentions)
     found = [
         each.form.asset
         for at, each in enumerate(mentions)
@@ -351,7 +359,12 @@ def _counts(text: str, is_crypto: bool, own: _Mention, around: list[_Mention]) -
     neighbours = [each for each in around if _are_joined(text, own, each)]
     if form.asset in _MOODS:
         return form.asset == "OP" and any(each.form.asset in _ROLLUPS for each in neighbours)
-    return is_moving or (_ENDS.match(after) is not None and any(each.form.needs == NOTHING for each in neighbours))
+    is_taken = _TAKEN.search(before) is not None and _CLOSED.match(after) is not None
+    return (
+        is_moving
+        or is_taken
+        or (_ENDS.match(after) is not None and any(each.form.needs == NOTHING for each in neighbours))
+    )
 
 
 def _are_joined(text: str, one: _Mention, other: _Mention) -> bool:

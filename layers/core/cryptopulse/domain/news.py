@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 from msgspec import Struct
 
+from cryptopulse.domain.coins import NAMES
 from cryptopulse.domain.mentions import assets_in
 
 LONGEST_URL: Final = 2_000
@@ -62,13 +63,14 @@ class Article(Struct, frozen=True):
     """Codes of the assets it names, the first named first."""
 
 
-def article(item: Item, read_at: int, known_assets: Mapping[str, str]) -> Article | None:
+def article(item: Item, read_at: int, known_assets: Mapping[str, str], *, is_crypto: bool = False) -> Article | None:
     """The article that a feed told of.
 
     Args:
         item: What the feed told.
         read_at: When, Unix ms.
         known_assets: The names of the assets it may be about, by code.
+        is_crypto: Whether the feed tells of crypto alone.
 
     Returns:
         None if it was removed, or has no title or no usable URL.
@@ -90,7 +92,7 @@ def article(item: Item, read_at: int, known_assets: Mapping[str, str]) -> Articl
         url=url,
         published_at=published(item.published, read_at),
         language=language(f"{title} {description}", item.language),
-        assets=assets_in(title, description, known_assets),
+        assets=assets_in(title, description, known_assets, is_crypto=is_crypto),
     )
 
 
@@ -250,9 +252,9 @@ _COMMON: Final = {
     language: frozenset(words.split())
     for language, words in {
         "en": "the of and to is are was has have for with from by that this its it as at will after over about how why",
-        "de": "der die das und ist nicht mit für von dem den ein eine auf zu im sich auch nach bei wird wie über",
+        "de": "der die das und ist nicht mit für von dem den ein eine auf zu im sich auch nach bei wird wie über um aus als vor zurück",
         "es": "el los las una un y del al es lo su según sobre entre más esta este hasta",
-        "fr": "le les des une est et du dans sur avec qui pas au aux ce cette plus sont ses selon",
+        "fr": "le les des une est et du dans sur avec qui pas au aux ce cette plus sont ses selon à avant après pour chez",
         "it": "il gli che di della nel alla più dei anche delle è sul dalla sono per",
         "nl": "het een van dat niet met voor op zijn naar ook bij wordt aan deze uit worden",
         "pt": "os um uma do em da não mais dos das ao na foi pela são é com",
@@ -266,7 +268,7 @@ _DECLARED: Final = re.compile(r"([a-z]{2})(?![a-z])", re.IGNORECASE)
 def language(text: str, declared: str | None) -> str:
     """The language of a text: what it clearly is, else what is declared.
 
-    It is clear by its script, or by 3 of a language's commonest words and twice as many as of any other.
+    It is clear by its script, by 3 of a language's commonest words and twice as many as of any other, or by 2 and none.
 
     Returns:
         ISO 639-1; empty if it is neither clear nor declared.
@@ -278,7 +280,7 @@ def language(text: str, declared: str | None) -> str:
     words = re.findall(r"[^\W\d_]+", text.lower())
     counts = sorted(((sum(word in common for word in words), name) for name, common in _COMMON.items()), reverse=True)
     (most, name), (next_most, _) = counts[:2]
-    if most >= 3 and most >= 2 * next_most:
+    if (most >= 3 and most >= 2 * next_most) or (most == 2 and next_most == 0):
         return name
     stated = _DECLARED.match((declared or "").strip())
     return stated[1].lower() if stated else ""
@@ -473,7 +475,9 @@ class _Seen:
         words = _words(new)
         alike = set[int]().union(*(self._by_word.get(word, ()) for word in _rarest(words)))  # each once: some share all
         return new.id in self._ids or any(
-            abs(new.published_at - old.published_at) < DAY and _are_near(words, old_words)
+            abs(new.published_at - old.published_at) < DAY
+            and _are_near(words, old_words)
+            and (words == old_words or _name_the_same(new, old))
             for old, old_words in map(self._all.__getitem__, alike)
         )
 
@@ -498,6 +502,12 @@ def _are_near(one: list[str], other: list[str]) -> bool:
         else:
             added.append(word)
     return expected is None and not any(word in _TELLING or word[0].isdigit() for word in added)
+
+
+def _name_the_same(one: Article, other: Article) -> bool:
+    """Whether titles name the same assets, followed or not; or one names none: `Classic` makes another of Ethereum."""
+    first, second = (frozenset(assets_in(each.title, "", NAMES)) for each in (one, other))
+    return not first or not second or first == second
 
 
 def _words(of: Article) -> list[str]:
