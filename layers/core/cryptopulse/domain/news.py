@@ -252,8 +252,8 @@ _COMMON: Final = {
     language: frozenset(words.split())
     for language, words in {
         "en": "the of and to is are was has have for with from by that this its it as at will after over about how why",
-        "de": "der die das und ist nicht mit für von dem den ein eine auf zu im sich auch nach bei wird wie über um aus als"
-        " vor zurück",
+        "de": "der die das und ist nicht mit für von dem den ein eine auf zu im sich auch nach bei wird wie über"
+        " um aus als vor zurück",
         "es": "el los las una un y del al es lo su según sobre entre más esta este hasta",
         "fr": "le les des une est et du dans sur avec qui pas au aux ce cette plus sont ses selon à avant après pour"
         " chez",
