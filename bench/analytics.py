@@ -283,7 +283,7 @@ def cache_ratio() -> float:
 
 def main() -> None:
     if os.environ.get("OPENBLAS_NUM_THREADS") != "1":  # as the function has it: others would only wait for each other
-        os.execve(sys.executable, sys.orig_argv, os.environ | {"OPENBLAS_NUM_THREADS": "1"})  # noqa: S606
+        os.execve(sys.executable, sys.orig_argv, os.environ | {"OPENBLAS_NUM_THREADS": "1"})  # noqa: S606 (no shell: this very command)
     is_missed = False
 
     def figure(name: str, number: float, *, is_enough: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from cryptopulse.aws.blocks import AsOf, Blocks, Span, chained
 from cryptopulse.aws.market import Market
 from cryptopulse.aws.prices import Prices, packed_end
-from cryptopulse.domain.candles import DAY, HOUR, MINUTE, STORED, Block, floor, folded, joined
+from cryptopulse.domain.candles import DAY, HOUR, MINUTE, Block, floor, folded, joined, stored_step
 from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.series import Series
 
@@ -44,7 +44,7 @@ class Histories:
             end: Unix ms.
             now: Unix ms; tells which row is open.
         """
-        step = max(stored for stored in STORED if interval % stored == 0)
+        step = stored_step(interval)
         end = min(end, floor(now, interval) + interval)
         marks = self.rewritten(now)  # before the blocks: what is written after it is seen by the next
         places = self._prices.lanes(series, now)

@@ -25,12 +25,12 @@ from cryptopulse.domain.candles import (
     EMPTY,
     HOUR,
     MINUTE,
-    STORED,
     Block,
     block_key,
     floor,
     folded,
     joined,
+    stored_step,
 )
 from cryptopulse.domain.folding import KEPT_MINUTES, Folded
 from cryptopulse.domain.lanes import Lane, Minute, decode_lane, decode_minute, encode_lane, encode_minute
@@ -234,7 +234,7 @@ class Market:
             now: Unix ms; tells which row is open.
             consistent: Whether minutes not packed yet must be no older than `lane`.
         """
-        step = max(stored for stored in STORED if interval % stored == 0)
+        step = stored_step(interval)
         end = min(end, floor(now, interval) + interval)
         until = min(now, lane.clocks.get(series.venue, now))
         rows = self._rows(lane, series, step, start, end, until, consistent=consistent)

@@ -116,6 +116,11 @@ def floor(time: int, interval: int) -> int:
     return time - time % interval
 
 
+def stored_step(interval: int) -> int:
+    """The stored interval that the rows of one (in ms, of INTERVALS) are made of."""
+    return max(stored for stored in STORED if interval % stored == 0)
+
+
 def rows_of(candles: Candles, interval: int) -> Block:
     """Every interval of the span as a row of the venue's: the bar it told, or an empty one."""
     bars = {bar.start: bar for bar in candles.bars}

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from cryptopulse.domain.candles import DAY, EMPTY, HOUR, INTERVALS, MINUTE, STORED, Block, floor, joined
+from cryptopulse.domain.candles import DAY, EMPTY, HOUR, INTERVALS, MINUTE, Block, floor, joined, stored_step
 from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.times import Time
@@ -163,7 +163,7 @@ def open_from(lane: Lane, series: Series, interval: int, now: int) -> int:
 
 def oldest(interval: int, now: int, kept: Mapping[int, int]) -> int:
     """The oldest row kept; `kept` says how long (ms) those of a stored step are, others are for ever."""
-    step = _step(interval)
+    step = stored_step(interval)
     return ceiling(now - kept[step], interval) if step in kept else FIRST
 
 
@@ -212,10 +212,6 @@ def closed_until(interval: int, opened: int, now: int, *, is_whole: bool) -> int
     return next_close if is_whole else min(now + REPAIRED, next_close)
 
 
-def _step(interval: int) -> int:
-    return max(stored for stored in STORED if interval % stored == 0)
-
-
 def traded(block: Block) -> Block:
     """The rows that clients see: those in which there was a trade."""
     opens = block.columns[1]
@@ -231,7 +227,7 @@ def _count(block: Block) -> int:
 
 def _block_start(interval: int, time: int, blocks: int = 0) -> int:
     """The start of the stored block that holds `time`, or of so many after it: each block is read and decoded once."""
-    step = _step(interval)
+    step = stored_step(interval)
     if step == MINUTE:
         return floor(time, HOUR) + blocks * HOUR
     moment = datetime.fromtimestamp(max(time, 0) / 1000, UTC)

@@ -17,7 +17,7 @@ from cryptopulse.domain.indicators import Indicator
 def _hidden(*names: str) -> Iterator[None]:
     """Packages that are not there while this lasts, unless they are imported already."""
     absent = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None hides a module
     try:
         yield
     finally:

@@ -8,7 +8,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urldefrag, urljoin
 
@@ -17,7 +16,7 @@ import httpcore
 from cryptopulse.domain.candles import DAY
 from cryptopulse.domain.webhooks import WebhookUrl, is_public
 from cryptopulse.errors import FeedDownError
-from cryptopulse.feeds.webhooks import AGENT, Resolve, resolve
+from cryptopulse.feeds.webhooks import AGENT, Resolve, resolve, system_tls
 
 CONNECT: Final = 5.0
 """Seconds to connect, all addresses together."""
@@ -46,11 +45,6 @@ class Answer(NamedTuple):
     """Where it came from, after redirects."""
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
-
-
 class Fetcher:
     """GETs what is public.
 
@@ -65,7 +59,7 @@ class Fetcher:
         allowed: Literal["public", "any"],
         *,
         resolve: Resolve = resolve,
-        tls: Callable[[], ssl.SSLContext] = _tls,
+        tls: Callable[[], ssl.SSLContext] = system_tls,
     ) -> None:
         self._allowed: Literal["public", "any"] = allowed
         self._resolve = resolve

@@ -9,7 +9,7 @@ from typing import Any, Final
 from xml.sax.handler import feature_external_ges, feature_namespaces
 from xml.sax.xmlreader import InputSource
 
-from feedparser.api import LooseFeedParser, StrictFeedParser  # type: ignore[import-untyped]
+from feedparser.api import LooseFeedParser, StrictFeedParser
 
 from cryptopulse.domain.candles import DAY, HOUR
 from cryptopulse.domain.news import Item
@@ -192,11 +192,11 @@ class _Bounded:
             # nested bases make one that grows with each, and is put together anew at each tag
             left_out = _BASES if len(self.baseuri) > LONGEST_BASE else ()
             some = [(name, value) for name, value in attrs if name not in left_out and len(value) <= LONGEST_VALUE]
-            super().unknown_starttag(tag, some)  # type: ignore[misc]
+            super().unknown_starttag(tag, some)  # type: ignore[misc]  # the parser beside it has it
 
     def unknown_endtag(self, tag: str) -> None:
         if self._matters(tag):
-            super().unknown_endtag(tag)  # type: ignore[misc]
+            super().unknown_endtag(tag)  # type: ignore[misc]  # likewise
 
     def _matters(self, tag: str) -> bool:
         prefix, _, name = tag.lower().rpartition(":")
@@ -204,17 +204,17 @@ class _Bounded:
         return bool(self.incontent) or (f"{known}:{name}" if known else name) in _READ
 
 
-class _Strict(_Bounded, StrictFeedParser):  # type: ignore[misc]
-    def startPrefixMapping(self, prefix: str | None, uri: str) -> None:  # noqa: N802
+class _Strict(_Bounded, StrictFeedParser):  # type: ignore[misc]  # feedparser has no types
+    def startPrefixMapping(self, prefix: str | None, uri: str) -> None:  # noqa: N802 (xml.sax's name)
         super().startPrefixMapping(prefix, uri)
         _check_number(self.namespaces_in_use)
 
-    def startElementNS(self, name: tuple[str, str], qname: str, attrs: Mapping[tuple[str, str], str]) -> None:  # noqa: N802
+    def startElementNS(self, name: tuple[str, str], qname: str, attrs: Mapping[tuple[str, str], str]) -> None:  # noqa: N802 (xml.sax's name)
         _check_number(attrs)
         super().startElementNS(name, qname, attrs)
 
 
-class _Loose(_Bounded, LooseFeedParser):  # type: ignore[misc]
+class _Loose(_Bounded, LooseFeedParser):  # type: ignore[misc]  # likewise
     def handle_charref(self, ref: str) -> None:
         with suppress(ValueError, OverflowError):  # of characters that there are not, such as halves of pairs
             super().handle_charref(ref)

@@ -39,7 +39,8 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def system_tls() -> ssl.SSLContext:
+    """The system's trust."""
     return ssl.create_default_context()
 
 
@@ -57,7 +58,7 @@ class Webhooks:
         allowed: Literal["public", "any"],
         *,
         resolve: Resolve = resolve,
-        tls: Callable[[], ssl.SSLContext] = _tls,
+        tls: Callable[[], ssl.SSLContext] = system_tls,
     ) -> None:
         self._allowed: Literal["public", "any"] = allowed
         self._resolve = resolve
