@@ -23,6 +23,9 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=1,
+        ws="websockets-sansio",
+        ws_ping_interval=20,  # as Binance does, with a minute to answer
+        ws_ping_timeout=60,
     )
 
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from local.simulator import binance_stream, coinbase_stream
 from local.simulator.binance import Binance
 from local.simulator.binance_requests import INTERVALS
 from local.simulator.coinbase import Coinbase
@@ -18,6 +19,7 @@ from local.simulator.news import News
 from local.simulator.news_feeds import NewsFeeds
 from local.simulator.newsapi import NewsApi
 from local.simulator.series import Series, market
+from local.simulator.streaming import Streams
 
 _DEFAULT_ROWS, _MOST_ROWS, _MOST_DAYS = 500, 100_000, 31
 
@@ -112,6 +114,8 @@ def make_app(seed: int, clock: Clock, hold_seconds: float = 30) -> Starlette:
     news = News(seed, series)
     newsrooms = NewsFeeds(news, clock, faults, hold_seconds)
     newsapi = NewsApi(news, clock, faults, hold_seconds)
+    streams = Streams(clock, faults)
+    sockets = [*binance_stream.sockets(series, streams), *coinbase_stream.sockets(series, streams)]
     admin = _Admin(series, news, clock, faults)
     routes = [
         Route("/admin/health", admin.health),
@@ -119,14 +123,15 @@ def make_app(seed: int, clock: Clock, hold_seconds: float = 30) -> Starlette:
         Route("/admin/faults", admin.replace_faults, methods=["PUT"]),
         Route("/admin/candles", admin.candles),
         Route("/admin/news", admin.news),
+        Route("/admin/feeds", streams.counts),
         *newsrooms.routes(),
         *newsapi.routes(),
     ]
-    paths = list(dict.fromkeys(route.path for route in routes))
+    paths = list(dict.fromkeys([route.path for route in routes] + [socket.path for socket in sockets]))
     paths += [f"/{venue.venue}{route.path}" for venue in venues for route in venue.routes() if route.path != ANY_PATH]
 
     async def about(request: Request) -> Response:
         return JSONResponse({"about": "Simulated crypto exchanges: seeded prices, real protocols.", "paths": paths})
 
     mounts = [Mount(f"/{venue.venue}", routes=venue.routes()) for venue in venues]
-    return Starlette(routes=[Route("/", about), *routes, *mounts])
+    return Starlette(routes=[Route("/", about), *routes, *sockets, *mounts])

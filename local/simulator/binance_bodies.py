@@ -11,8 +11,8 @@ from local.simulator.series import Series, Trades
 WEIGHT_LIMIT = 6000
 _UNIT = 10**8
 _KLINE = '[%d,"%d.%08d","%d.%08d","%d.%08d","%d.%08d","%d.%08d",%d,"%d.%08d",%d,"%d.%08d","%d.%08d","0"]'
-# every aggregate here is one trade, but the two are numbered apart, as they are on the venue
-_SINGLES = 1_000_000
+SINGLES = 1_000_000
+"""Every aggregate here is one trade, but the two are numbered apart by so many, as they are on the venue."""
 _MINI = (
     *("symbol", "openPrice", "highPrice", "lowPrice", "lastPrice", "volume", "quoteVolume"),
     *("openTime", "closeTime", "firstId", "lastId", "count"),
@@ -68,8 +68,8 @@ def agg_trades(listing: Listing, trades: Trades) -> list[dict[str, object]]:
             "a": id_,
             "p": price,
             "q": size,
-            "f": id_ + _SINGLES,
-            "l": id_ + _SINGLES,
+            "f": id_ + SINGLES,
+            "l": id_ + SINGLES,
             "T": time,
             "m": taker_sold(id_),
             "M": True,
@@ -82,7 +82,7 @@ def single_trades(listing: Listing, trades: Trades) -> list[dict[str, object]]:
     """The trades one by one."""
     return [
         {
-            "id": id_ + _SINGLES,
+            "id": id_ + SINGLES,
             "price": price,
             "qty": size,
             "quoteQty": _worth(listing, units),
@@ -110,8 +110,8 @@ def day_ticker(series: Series, now: int, kind: str) -> dict[str, object]:
         last_size = 0
     else:
         open_, high, low, _, volume, count, first_id = (int(column[0]) for column in day[1:])
-        last_id = first_id + count - 1 + _SINGLES
-        first_id += _SINGLES
+        last_id = first_id + count - 1 + SINGLES
+        first_id += SINGLES
         last_size = int(series.trades(next_id - 1, next_id).size[0])
     worth = volume * (open_ + high + low + last) // 4
     mean = worth // volume if volume else 0

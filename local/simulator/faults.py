@@ -1,7 +1,7 @@
 """Faults in force: what a test or an operator asks a venue or a newsroom to do wrong, how often, and until when."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Annotated, Literal, get_args
 
 import msgspec
@@ -27,6 +27,8 @@ type _VenueKind = Literal[
     "missing_rows",
     "unknown_product",
 ]
+type _FrameKind = Literal["duplicate", "reorder", "skip", "malformed"]
+type _LinkKind = Literal["drop", "freeze"]
 type _NewsKind = Literal[
     "rate_limited",
     "restricted",
@@ -40,19 +42,45 @@ type _NewsKind = Literal[
 ]
 type _FeedKind = Literal["malformed", "wrong_charset", "billion_laughs", "external_entity"]
 type _NewsApiKind = Literal["removed_articles"]
-type Kind = _VenueKind | _NewsKind | _FeedKind | _NewsApiKind
+type Kind = (
+    _VenueKind
+    | _FrameKind
+    | _LinkKind
+    | Literal["server_shutdown", "slow_consumer"]
+    | _NewsKind
+    | _FeedKind
+    | _NewsApiKind
+)
+
+TRADE_KINDS: frozenset[Kind] = frozenset(get_args(_FrameKind.__value__))
+"""What befalls one frame of a venue's live stream that tells of a trade: the rate is a share of them."""
+FRAME_KINDS: frozenset[Kind] = TRADE_KINDS - {"skip"}
+"""What befalls any other frame with market data."""
+LINK_KINDS: dict[Venue, frozenset[Kind]] = {
+    "binance": frozenset((*get_args(_LinkKind.__value__), "server_shutdown")),
+    "coinbase": frozenset((*get_args(_LinkKind.__value__), "slow_consumer")),
+}
+"""What befalls a connection as a whole: drawn for each of them when it opens and once a second from then on."""
+_VENUES: tuple[Venue, ...] = get_args(Venue.__value__)
+
+
+def _stream_kinds(source: Source) -> frozenset[Kind]:
+    """What goes wrong in live streams alone."""
+    return next((TRADE_KINDS | LINK_KINDS[venue] for venue in _VENUES if venue == source), frozenset())
 
 
 def _kinds(source: Source) -> tuple[Kind, ...]:
     """What can go wrong there."""
-    if source in get_args(Venue.__value__):
-        return get_args(_VenueKind.__value__)
+    if source in _VENUES:
+        return (*get_args(_VenueKind.__value__), *_stream_kinds(source))
     own = _NewsApiKind if source == "newsapi" else _FeedKind
     return (*get_args(_NewsKind.__value__), *get_args(own.__value__))
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A share of a source's answers that go wrong for some seconds; `retry_after` is the header's value, if any.
+
+    Of a live stream it is a share of the frames, or of the seconds of each connection (TRADE_KINDS, LINK_KINDS).
 
     Raises:
         ValueError: this cannot go wrong there.
@@ -90,7 +118,12 @@ class Faults:
 
     def drawn(self, venue: Source) -> Fault | None:
         """The fault that strikes this answer: the first of the source's whose draw falls below its rate."""
-        return next((f for f in self.in_force() if f.venue == venue and self._random.random() < f.rate), None)
+        mine = (f for f in self.in_force() if f.venue == venue and f.kind not in _stream_kinds(venue))
+        return next((fault for fault in mine if self._random.random() < fault.rate), None)
+
+    def struck(self, venue: Venue, kinds: Container[Kind]) -> list[Fault]:
+        """The faults of these kinds whose draw for a live stream falls below their rate."""
+        return [f for f in self.in_force() if f.venue == venue and f.kind in kinds and self._random.random() < f.rate]
 
     def thinned(self, rows: list[str]) -> list[str]:
         """The rows without about a fifth of them, and without at least one."""

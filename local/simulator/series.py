@@ -36,6 +36,7 @@ class Series:
         base, quote = ASSETS[listing.base], ASSETS[listing.quote]
         shared = base.correlation * quote.correlation * base.volatility * quote.volatility
         self._volatility = math.sqrt(max(base.volatility**2 + quote.volatility**2 - 2 * shared, 1e-8))
+        self._hours_of = lru_cache(maxsize=4)(lambda day: self.hours(day, day + 1))
         self.minutes = lru_cache(maxsize=8)(self._minutes)
         self.trades_of = lru_cache(maxsize=6)(self._trades_of)
 
@@ -84,7 +85,7 @@ class Series:
 
     def _minutes(self, day: int) -> Candles:
         """The 1,440 minutes of a day numbered since 1970; those without trades repeat the close before them."""
-        parents = self.hours(day, day + 1)
+        parents = self._hours_of(day)
         index = np.arange(day * 1440, (day + 1) * 1440).reshape(24, 60)
         trades = apportion(parents.trades, 0.1 + _cubed(self._uniform("minute trades", index)))
         lively = self._assets.stress[day - GENESIS] * np.sqrt(_SEASON[:, np.newaxis] / 1440)
@@ -188,13 +189,20 @@ class Series:
         hour = self.trades_of(time // (1000 * HOUR_MS))
         return int(hour.id[0]) + int(np.searchsorted(hour.time, time))
 
+    def next_at(self, time: int) -> int:
+        """When the first trade after a time happens (both Unix microseconds); the end of its hour if it has no more."""
+        hour = time // (1000 * HOUR_MS)
+        times = self.trades_of(hour).time
+        at = int(np.searchsorted(times, time, side="right"))
+        return int(times[at]) if at < len(times) else (hour + 1) * 1000 * HOUR_MS
+
     def trades(self, first: int, last: int) -> Trades:
         """The trades with ids from `first` up to, not including, `last`."""
         parts = [Trades(*(np.empty(0, dtype=np.int64) for _ in Trades._fields))]
         at = max(first, 1)
         while at < last:
             day = int(np.searchsorted(self.days.first_id, at, side="right")) - 1 + self.listing.listed_ms // DAY_MS
-            hours = self.hours(day, day + 1)
+            hours = self._hours_of(day)
             hour = day * 24 + int(np.searchsorted(hours.first_id, at, side="right")) - 1
             block = self.trades_of(hour)
             begin = at - int(block.id[0])

@@ -421,7 +421,7 @@ def test_removed_articles_are_among_the_others(get: Get, faults: Faults) -> None
 @pytest.mark.parametrize(
     ("source", "kind"),
     [
-        ("binance", "malformed"),
+        ("binance", "slow"),
         ("coinbase", "slow"),
         ("newsapi", "malformed"),
         ("coin-gazette", "removed_articles"),
