@@ -59,12 +59,13 @@ def _read(raw: list[dict[str, Any]]) -> tuple[list[tuple[Record, int]], int]:
     unreadable = 0
     for each in raw:
         kinesis = each["kinesis"]
+        arrived = int(kinesis["approximateArrivalTimestamp"] * 1000)
         try:
-            record = decode(b64decode(kinesis["data"]))
+            record = decode(b64decode(kinesis["data"]), arrived)
         except UnreadableError:
             unreadable += 1
         else:
-            batch.append((record, int(kinesis["approximateArrivalTimestamp"] * 1000)))
+            batch.append((record, arrived))
     return batch, unreadable
 
 

@@ -1,7 +1,7 @@
 """Folds what arrives on the stream into the lanes' live state and their candles."""
 
 from base64 import b64decode
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -10,7 +10,7 @@ from cryptopulse import wiring
 from cryptopulse.aws.market import LazyMinutes
 from cryptopulse.domain.folding import expected_minutes, fold
 from cryptopulse.domain.lanes import Lane
-from cryptopulse.domain.ticks import Record, decode
+from cryptopulse.domain.ticks import Record, Trades, decode
 from cryptopulse.errors import ConditionError, ThrottledError, UnreadableError
 from cryptopulse.telemetry import entrypoint, logger, metrics
 
@@ -22,35 +22,50 @@ _lanes: dict[int, Lane] = {}
 
 @entrypoint
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    batches, unreadable = _read(event["Records"])
+    batches, unreadable, newest = _read(event["Records"])
     versions = {lane: _advance(lane, records) for lane, records in batches.items()}
     try:
         wiring.doorbells().ring(versions)
     except ThrottledError:
         logger.exception("not rung")  # the next doorbell says all that this one would have said
     metrics.add_metric("UnreadableRecords", MetricUnit.Count, unreadable)
-    logger.info("folded", records=len(event["Records"]), unreadable=unreadable, versions=versions)
+    lag = {}
+    if newest.time:
+        lag = {"arrived": newest.arrived - newest.time, "folded": wiring.now() - newest.time}
+        metrics.add_metric("TickArrivalLag", MetricUnit.Milliseconds, lag["arrived"])
+        metrics.add_metric("TickFoldLag", MetricUnit.Milliseconds, lag["folded"])
+    logger.info("folded", records=len(event["Records"]), unreadable=unreadable, versions=versions, lag=lag)
 
 
-def _read(raw: list[dict[str, Any]]) -> tuple[dict[int, list[Record]], int]:
-    """The records by lane, and how many could not be read and are in quarantine now."""
+class Newest(NamedTuple):
+    """The newest trade of a batch: when it was made, and when its record arrived, Unix ms; 0 where there is none."""
+
+    time: int
+    arrived: int
+
+
+def _read(raw: list[dict[str, Any]]) -> tuple[dict[int, list[Record]], int, Newest]:
+    """The records by lane, how many could not be read and are in quarantine now, and the newest trade."""
     batches: dict[int, list[Record]] = {}
     unreadable = 0
+    newest = Newest(0, 0)
     for each in raw:
         kinesis = each["kinesis"]
         data = b64decode(kinesis["data"])
+        arrived = int(kinesis["approximateArrivalTimestamp"] * 1000)
         try:
-            record = decode(data)
+            record = decode(data, arrived)
             if not 0 <= record.lane < wiring.settings().LANES:
                 raise UnreadableError(f"there is no lane {record.lane}")
         except UnreadableError as error:
-            arrived = int(kinesis["approximateArrivalTimestamp"] * 1000)
             wiring.market().quarantine(data, kinesis["sequenceNumber"], kinesis["partitionKey"], arrived, str(error))
             logger.error("unreadable record", sequence=kinesis["sequenceNumber"], reason=str(error))
             unreadable += 1
         else:
             batches.setdefault(record.lane, []).append(record)
-    return batches, unreadable
+            trades = [each.trades for each in record.messages if isinstance(each, Trades) and each.trades]
+            newest = max([newest, *(Newest(each[-1][3], arrived) for each in trades)])
+    return batches, unreadable, newest
 
 
 def _advance(number: int, records: list[Record]) -> int:

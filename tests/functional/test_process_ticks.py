@@ -1,6 +1,10 @@
 """The stream's batches become candles at rest: once, whatever comes twice, late, unreadable or throttled."""
 
+import random
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
 import boto3
@@ -12,9 +16,10 @@ from cryptopulse.aws.client import Client
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.market import Market
 from cryptopulse.domain.candles import DAY, FROM_TRADES, FROM_VENUE, HOUR, INTERVALS, MINUTE
+from cryptopulse.domain.folding import GRACE
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record, Trades, encode
-from cryptopulse.errors import ThrottledError
+from cryptopulse.errors import ConditionError, ThrottledError
 from functions.process_ticks import app
 
 NOON = 1_795_348_800_000
@@ -45,11 +50,20 @@ def bells(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bells
 
 @pytest.fixture
 def deliver(bells: Bells, kinesis_event: Callable[..., dict[str, Any]], context: LambdaContext) -> Deliver:
-    """Hands a batch of records, or of bytes, to the handler."""
+    """Hands a batch of records, or of bytes, to the handler; they came when they say, or at `arrived` (Unix ms)."""
 
-    def deliver(*records: Record | bytes) -> None:
-        batch = [("lane#0", each if isinstance(each, bytes) else encode(each)) for each in records]
-        app.handler(kinesis_event(*batch), context)
+    def deliver(*records: Record | bytes, arrived: int | None = None) -> None:
+        event = kinesis_event(*(("lane#0", each if isinstance(each, bytes) else encode(each)) for each in records))
+        clocks = [
+            each.time
+            for record in records
+            if isinstance(record, Record)
+            for each in record.messages
+            if isinstance(each, Clock)
+        ]
+        for each in event["Records"]:
+            each["kinesis"]["approximateArrivalTimestamp"] = (arrived or max([NOON, *clocks])) / 1000
+        app.handler(event, context)
 
     return deliver
 
@@ -225,7 +239,7 @@ def test_prices_go_on_after_more_than_a_day(deliver: Deliver) -> None:
     state = wiring.market().lane(0).series[str(BTC)]
     assert state.repairs == [(NOON - 5 * HOUR, NOON - 5 * MINUTE), (NOON, back - 5 * MINUTE)]
     for start, end in list(state.repairs):
-        deliver(record(polled(start, end, 200)))
+        deliver(record(polled(start, end, 200)), arrived=back)
     assert wiring.market().lane(0).series[str(BTC)].repairs == []
     rows = shown("1m", NOON - 5 * MINUTE, back, back)
     assert [row[0] for row in rows] == list(range(NOON - 5 * MINUTE, back, MINUTE))
@@ -236,7 +250,7 @@ def test_prices_go_on_after_more_than_a_day(deliver: Deliver) -> None:
 def test_trades_close_with_the_clock_and_open_ones_are_shown(deliver: Deliver) -> None:
     deliver(
         record(Trades("BTC-USD", 2, 3, [(7, 10_050, 1, NOON), (8, 10_100, 2_000, NOON + MINUTE)])),
-        record(Clock(NOON + MINUTE + 2_000)),
+        record(Clock(NOON + MINUTE + GRACE)),
     )
     lane = wiring.market().lane(0)
     block = wiring.market().candles(lane, BTC, MINUTE, NOON, NOON + HOUR, NOON + MINUTE + 3_000)
@@ -275,3 +289,111 @@ def test_a_series_that_falls_silent_still_gets_its_day(deliver: Deliver) -> None
     other = Candles("ETH-USD", 0, 0, midnight - 5 * MINUTE, midnight, midnight, [])
     deliver(record(other, Clock(midnight + 6 * MINUTE)))
     assert [row.start for row in wiring.market().blocks(BTC, DAY, day, midnight).rows()] == [day]
+
+
+class Turns:
+    """Has writers call one at a time, the next one drawn when all of them wait: a seed gives one order."""
+
+    def __init__(self, seed: int, writers: set[str]) -> None:
+        self.random = random.Random(seed)
+        self.running = set(writers)
+        self.waiting: set[str] = set()
+        self.turn = ""
+        self.changed = threading.Condition()
+
+    def draw(self) -> None:
+        if self.running and self.waiting == self.running:
+            self.turn = self.random.choice(sorted(self.waiting))
+            self.changed.notify_all()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """The caller's turn: it alone goes on until the end."""
+        me = threading.current_thread().name
+        with self.changed:
+            self.waiting.add(me)
+            self.draw()
+            assert self.changed.wait_for(lambda: self.turn == me, timeout=30)
+            self.turn = ""
+            self.waiting.discard(me)
+            yield
+
+    def leave(self) -> None:
+        with self.changed:
+            self.running.discard(threading.current_thread().name)
+            self.draw()
+
+
+class Orderly(Client):
+    """Calls when it is the thread's turn: moto's transactions are not atomic by themselves."""
+
+    def __init__(self, turns: Turns) -> None:
+        super().__init__("dynamodb", wiring.account())
+        self.turns = turns
+        self.refused = 0
+
+    def call(self, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        with self.turns.taken():
+            try:
+                return super().call(operation, body)
+            except ConditionError:
+                self.refused += 1
+                raise
+
+
+def writer() -> Callable[[int, list[Record]], int]:
+    """`process_ticks` as another process has it: with a memory of its own."""
+    spec = spec_from_file_location("process_ticks_writer", app.__file__)
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    advance: Callable[[int, list[Record]], int] = module._advance
+    return advance
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_writers_of_a_lane_at_once_count_each_trade_once(
+    bells: Bells, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Each has all the trades, in batches and an order of its own, while minutes close and an hour is packed."""
+    chosen = random.Random(seed)
+    trades = [(10 + n, 100 + n % 7, 1 + n, NOON + n * 70_000) for n in range(60)]
+    end = trades[-1][3]
+    deliver_all = [
+        [record(Trades("BTC-USD", 0, 0, trades[at : at + 5]), Clock(trades[at + 4][3]))] for at in range(0, 60, 5)
+    ]
+    turns = Turns(seed, {"one", "other"})
+    client = Orderly(turns)
+    market = Market(Table(client, "Market"))
+    app._advance(0, [record(polled(NOON - 5 * MINUTE, NOON), Clock(NOON))])
+    monkeypatch.setattr(wiring, "market", lambda: market)
+
+    def work(batches: list[list[Record]]) -> None:
+        advance = writer()
+        try:
+            for batch in batches:
+                for _ in range(20):  # as Lambda delivers again what failed
+                    with suppress(ConditionError):
+                        advance(0, batch)
+                        break
+                else:
+                    raise AssertionError("never written")
+        finally:
+            turns.leave()
+
+    threads = [
+        threading.Thread(target=work, args=[batches], name=name)
+        for name, batches in (("one", deliver_all), ("other", [deliver_all[0], *chosen.sample(deliver_all, 12)]))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert client.refused
+    monkeypatch.setattr(wiring, "market", lambda: Market(Table(Client("dynamodb", wiring.account()), "Market")))
+    wanted = [(t // MINUTE * MINUTE, p, p, p, p, size) for _, p, size, t in trades]
+    assert shown("1m", NOON, end + MINUTE, end) == wanted
+    lane = wiring.market().lane(0)
+    assert [gap for gap in lane.series[str(BTC)].missing if gap.first] == []
+    assert (lane.packed_to, lane.unpacked) == (NOON + HOUR, [])

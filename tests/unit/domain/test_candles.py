@@ -55,6 +55,11 @@ def test_a_packed_block_comes_back_whole(block: Block) -> None:
     assert (back.price_scale, back.size_scale) == (block.price_scale, block.size_scale)
 
 
+def test_a_packed_row_says_true_not_one() -> None:
+    row = Row(0, 2, 3, 1, 2, 5, FROM_VENUE, 9, complete=True)
+    assert type(decode(encode(Block.of(2, 8, [row]))).rows()[0].complete) is bool
+
+
 def test_a_packed_block_is_small() -> None:
     rows = [row(NOON + n * HOUR, 6_321_297 + n, 6_321_900, 6_320_000, 6_321_297, 10**9 + n) for n in range(720)]
     assert len(encode(Block.of(2, 8, rows))) < 5_000

@@ -1,13 +1,15 @@
 """The fold counts each trade once, whatever the order, number and grouping of the records that bring it."""
 
 import copy
+import zlib
 from collections import defaultdict
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptopulse.domain.candles import FROM_TRADES, FROM_VENUE, HOUR, MINUTE
-from cryptopulse.domain.folding import KEPT, KEPT_MINUTES, NEWCOMER, PACK_AFTER, RANGES, Folded, fold
+from cryptopulse.domain.folding import GRACE, KEPT, KEPT_MINUTES, NEWCOMER, PACK_AFTER, PATIENCE, RANGES, Folded, fold
 from cryptopulse.domain.lanes import Lane, Minute, Missing, decode_lane, decode_minute, encode_lane, encode_minute
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record, Trades
@@ -201,13 +203,13 @@ def test_the_first_trade_ever_leaves_its_minute_incomplete() -> None:
     assert world.rows() == {NOON: (100, 100, 100, 100, 7, FROM_TRADES, False)}
 
 
-def test_a_minute_closes_two_seconds_after_its_end_on_the_venues_clock() -> None:
+def test_a_minute_closes_a_second_after_its_end_on_the_venues_clock() -> None:
     world = World()
     world.fold(trades_of((1, 100, 7, NOON)))
-    world.fold(Clock(NOON + MINUTE + 1_999))
+    world.fold(Clock(NOON + MINUTE + GRACE - 1))
     assert list(world.lane.series[NAME].open) == [NOON]
     assert world.fold(Clock(NOON + MINUTE + 5_000), venue="coinbase").minutes == set()
-    assert world.fold(Clock(NOON + MINUTE + 2_000)).minutes == {NOON}
+    assert world.fold(Clock(NOON + MINUTE + GRACE)).minutes == {NOON}
     assert world.lane.series[NAME].open == {}
     assert world.rows() == {NOON: (100, 100, 100, 100, 7, FROM_TRADES, True)}
 
@@ -228,7 +230,7 @@ def test_too_many_ranges_become_a_repair_of_their_minutes() -> None:
         world.fold(trades_of((3 + 2 * number, 100, 1, NOON + number * MINUTE)))
     state = world.lane.series[NAME]
     assert len(state.missing) == RANGES
-    assert state.repairs == [(NOON, NOON + MINUTE)]
+    assert state.repairs == [(NOON - NEWCOMER, NOON + MINUTE)]
 
 
 def test_a_quote_sets_the_price_and_never_a_candle() -> None:
@@ -298,10 +300,12 @@ def test_candles_older_than_minute_items_go_to_the_blocks() -> None:
 def test_a_trade_older_than_minute_items_asks_for_a_repair() -> None:
     world = World()
     old = NOON - KEPT - MINUTE
+    world.fold(candles(old - MINUTE, old, old), Clock(old))
+    world.fold(candles(old - NEWCOMER - HOUR, old, old))
     world.fold(trades_of((1, 100, 1, old)), trades_of((3, 100, 1, NOON)), Clock(NOON))
     folded = world.fold(trades_of((2, 100, 1, old + 5)))
     assert folded.changed
-    assert world.lane.series[NAME].repairs == [(old, old + MINUTE)]
+    assert world.lane.series[NAME].repairs == [(old, NOON - KEPT)]
 
 
 def test_an_hour_is_packed_five_minutes_after_its_end_and_again_when_a_minute_of_it_changes() -> None:
@@ -363,3 +367,188 @@ def test_what_is_missing_for_longer_than_minutes_are_kept_is_given_up() -> None:
     back = NOON + 40 * 24 * HOUR
     world.fold(candles(back - 5 * MINUTE, back, back), Clock(back))
     assert world.lane.series[NAME].repairs == [(back - KEPT_MINUTES, back - 5 * MINUTE)]
+
+
+# --- streams: what ids and clocks prove ---
+
+EMPTY = (0, 0, 0, 0, 0)
+"""The shape of a minute without a trade."""
+
+
+def streamed(*trades: Trade, polled_to: int = NOON) -> World:
+    """A series that was polled up to a time, and then streamed."""
+    world = World()
+    world.fold(candles(NOON - HOUR, polled_to, polled_to))
+    world.fold(candles(*BEFORE, polled_to))
+    world.fold(candles(NOON - NEWCOMER - 2 * HOUR, NOON - HOUR, polled_to))
+    world.fold(trades_of(*trades))
+    return world
+
+
+def test_the_first_trade_of_a_polled_series_asks_for_what_lies_between() -> None:
+    world = streamed((500, 100, 1, NOON + 7 * MINUTE + 5), polled_to=NOON + 3 * MINUTE)
+    state = world.lane.series[NAME]
+    first = NOON + 7 * MINUTE
+    assert (state.repairs, state.missing) == ([(NOON + 3 * MINUTE, first)], [Missing(0, 499, first, first)])
+    assert state.known == first
+
+
+def test_a_series_told_of_by_a_clock_alone_begins_there() -> None:
+    world = World()
+    world.fold(Clock(NOON + 5, {"BTC-USDT": 500, "ETH-USDT": 0}))
+    state = world.lane.series[NAME]
+    assert (state.high, state.high_minute, state.missing) == (500, NOON, [Missing(0, 500, NOON, NOON)])
+    assert (state.repairs, list(world.lane.series)) == ([BEFORE], [NAME])
+    world.fold(trades_of((501, 100, 1, NOON + 3 * MINUTE)))
+    assert world.lane.series[NAME].missing == [Missing(0, 500, NOON, NOON)]
+    assert world.rows() == {
+        NOON + MINUTE: (*EMPTY, FROM_TRADES, True),
+        NOON + 2 * MINUTE: (*EMPTY, FROM_TRADES, True),
+        NOON + 3 * MINUTE: (100, 100, 100, 100, 1, FROM_TRADES, True),
+    }
+
+
+def test_the_very_first_trade_of_all_counts_once() -> None:
+    world = World()
+    for _ in range(2):
+        world.fold(trades_of((0, 100, 1, NOON)))
+    world.fold(trades_of((0, 100, 1, NOON), (1, 101, 1, NOON + 1)))
+    assert world.rows() == {NOON: (100, 101, 100, 101, 2, FROM_TRADES, True)}
+
+
+def test_a_range_begins_where_the_venue_last_said_that_nothing_is_missing() -> None:
+    world = streamed((1, 100, 1, NOON))
+    world.fold(Clock(NOON + 4 * MINUTE + 500, {"BTC-USDT": 1}))
+    world.fold(trades_of((5, 100, 1, NOON + 6 * MINUTE)))
+    assert world.lane.series[NAME].missing == [Missing(2, 4, NOON + 4 * MINUTE, NOON + 6 * MINUTE)]
+    world.fold(Clock(NOON + 5 * MINUTE, {"BTC-USDT": 3}))
+    assert world.lane.series[NAME].missing == [
+        Missing(2, 3, NOON + 4 * MINUTE, NOON + 5 * MINUTE),
+        Missing(4, 4, NOON + 5 * MINUTE, NOON + 6 * MINUTE),
+    ]
+    assert world.lane.gaps == {"binance": (2, 0)}
+    world.fold(Clock(NOON + 5 * MINUTE + 1, {"BTC-USDT": 4}))
+    world.fold(Clock(NOON + 6 * MINUTE + 1, {"BTC-USDT": 5}))
+    assert world.lane.series[NAME].missing[1] == Missing(4, 4, NOON + 5 * MINUTE, NOON + 5 * MINUTE)
+
+
+def test_what_candles_tell_is_not_missing_when_the_stream_comes_back() -> None:
+    world = streamed((1, 100, 1, NOON))
+    world.fold(candles(NOON, NOON + 9 * MINUTE, NOON + 9 * MINUTE, Bar(NOON, 1, 1, 1, 1, 1)))
+    world.fold(trades_of((50, 100, 1, NOON + 8 * MINUTE)))
+    assert (world.lane.series[NAME].missing, world.lane.gaps) == ([], {})
+    world.fold(trades_of((60, 100, 1, NOON + 12 * MINUTE)))
+    assert world.lane.series[NAME].missing == [Missing(51, 59, NOON + 9 * MINUTE, NOON + 12 * MINUTE)]
+    assert world.lane.series[NAME].repairs == []
+
+
+def test_when_the_stream_is_lost_only_what_it_did_not_tell_is_asked_for() -> None:
+    world = streamed(*((number, 100, 1, NOON + number * MINUTE) for number in range(1, 31)))
+    assert world.lane.series[NAME].known == NOON + 30 * MINUTE
+    last = Bar(NOON + 30 * MINUTE, 1, 1, 1, 1, 1)
+    world.fold(candles(NOON + 30 * MINUTE, NOON + 33 * MINUTE, NOON + 33 * MINUTE, last))
+    state = world.lane.series[NAME]
+    assert (state.repairs, state.missing, state.known) == ([(NOON, NOON + MINUTE)], [], NOON + 33 * MINUTE)
+
+
+def test_candles_of_a_repaired_minute_leave_the_streamed_ones_before_it_alone() -> None:
+    world = streamed(*((number, 100, 1, NOON + number * MINUTE) for number in range(1, 31)))
+    world.fold(candles(NOON + 20 * MINUTE, NOON + 21 * MINUTE, NOON + 33 * MINUTE))
+    assert world.lane.series[NAME].repairs == [(NOON, NOON + MINUTE)]
+    assert all(row[-1] for row in world.rows().values())
+
+
+def test_a_hole_after_the_stream_doubts_the_minute_it_ended_in_until_trades_or_candles_tell() -> None:
+    world = streamed((1, 100, 1, NOON), (2, 100, 1, NOON + 5 * MINUTE))
+    world.fold(candles(NOON + 9 * MINUTE, NOON + 10 * MINUTE, NOON + 10 * MINUTE))
+    assert world.lane.series[NAME].repairs == [(NOON + 5 * MINUTE, NOON + 9 * MINUTE)]
+    assert world.rows()[NOON + 5 * MINUTE][-1] is False
+    world.fold(trades_of((3, 100, 1, NOON + 8 * MINUTE)))
+    assert world.lane.series[NAME].repairs == [
+        (NOON + 5 * MINUTE, NOON + 6 * MINUTE),
+        (NOON + 8 * MINUTE, NOON + 9 * MINUTE),
+    ]
+
+
+def test_without_a_clock_trades_close_the_minutes_long_before_them() -> None:
+    world = streamed((1, 100, 1, NOON), (2, 100, 1, NOON + MINUTE))
+    world.fold(trades_of((3, 100, 1, NOON + MINUTE + GRACE + PATIENCE)))
+    assert sorted(world.lane.series[NAME].open) == [NOON + MINUTE, NOON + MINUTE + PATIENCE]
+    assert world.rows()[NOON] == (100, 100, 100, 100, 1, FROM_TRADES, True)
+
+
+def test_trades_at_several_scales_fold_in_the_order_of_their_ids() -> None:
+    world = World()
+    world.fold(
+        trades_of((1, 100, 1, NOON), (4, 103, 1, NOON + 3)),
+        trades_of((2, 9, 1, NOON + 1), (3, 11, 1, NOON + 2), price_scale=1, size_scale=3),
+    )
+    assert world.rows() == {NOON: (100, 110, 90, 103, 22, FROM_TRADES, True)}
+    assert world.lane.gaps == {}
+
+
+def test_gaps_are_counted_as_they_open_and_are_repaired() -> None:
+    world = World()
+    world.fold(trades_of((10, 100, 1, NOON)))
+    assert world.lane.gaps == {"binance": (1, 0)}
+    world.fold(trades_of((20, 100, 1, NOON + 1)))
+    world.fold(trades_of((15, 100, 1, NOON + 1)))
+    assert world.lane.gaps == {"binance": (3, 0)}
+    world.fold(trades_of(*((id_, 100, 1, NOON + 1) for id_ in range(11, 15))))
+    assert world.lane.gaps == {"binance": (3, 1)}
+    world.fold(candles(NOON, NOON + MINUTE, NOON + MINUTE, Bar(NOON, 1, 1, 1, 1, 11)))
+    assert world.lane.gaps == {"binance": (3, 3)}
+
+
+def test_a_lane_written_before_gaps_were_counted_is_read_with_those_it_has() -> None:
+    world = World()
+    world.fold(trades_of((10, 100, 1, NOON), (20, 100, 1, NOON + 1)), Clock(NOON + 2))
+    world.fold(Quote("BTC-USD", 0, 100, NOON), venue="coinbase")
+    *body, _ = msgspec.msgpack.decode(zlib.decompress(encode_lane(world.lane)))
+    before = zlib.compress(msgspec.msgpack.encode(body))
+    assert decode_lane(before).gaps == {"binance": (2, 0), "coinbase": (0, 0)}
+    assert decode_lane(before).series == world.lane.series
+    lane = decode_lane(before)
+    told = candles(NOON, NOON + MINUTE, NOON + MINUTE, Bar(NOON, 1, 1, 1, 1, 11))
+    fold(lane, world.minutes, [Record("binance", 0, [told])])
+    assert lane.gaps == {"binance": (2, 2), "coinbase": (0, 0)}
+
+
+def test_ids_missing_for_longer_than_minutes_are_kept_are_given_up() -> None:
+    world = streamed((1, 100, 1, NOON), (3, 100, 1, NOON + 1))
+    world.fold(Clock(NOON + KEPT_MINUTES))
+    assert len(world.lane.series[NAME].missing) == 1
+    world.fold(Clock(NOON + KEPT_MINUTES + MINUTE))
+    assert (world.lane.series[NAME].missing, world.lane.gaps) == ([], {"binance": (1, 1)})
+
+
+def test_an_answer_that_lacks_a_minute_with_trades_says_nothing_of_it() -> None:
+    world = streamed((1, 100, 1, NOON), (2, 100, 1, NOON + MINUTE), (4, 100, 1, NOON + 2 * MINUTE))
+    before = world.rows()[NOON + MINUTE]
+    world.fold(candles(NOON, NOON + 3 * MINUTE, NOON + 9 * MINUTE, Bar(NOON, 1, 1, 1, 1, 1)))
+    assert world.rows()[NOON + MINUTE] == before
+    assert world.lane.series[NAME].missing == [Missing(3, 3, NOON + MINUTE, NOON + 2 * MINUTE)]
+    bars = [Bar(NOON + number * MINUTE, 1, 1, 1, 1, 1) for number in (1, 2)]
+    world.fold(candles(NOON + MINUTE, NOON + 3 * MINUTE, NOON + 10 * MINUTE, *bars))
+    assert (world.lane.series[NAME].missing, world.rows()[NOON + MINUTE][-2:]) == ([], (FROM_VENUE, True))
+
+
+def test_candles_that_confirm_trades_are_no_news() -> None:
+    world = streamed(*((number, 100, 10_000, NOON + number * MINUTE) for number in range(1, 4)))
+    world.fold(Clock(NOON + 5 * MINUTE))
+    minute = NOON + 2 * MINUTE
+    changed = world.minutes[minute].rows[NAME].changed
+    world.fold(candles(minute, minute + MINUTE, NOON + 9 * MINUTE, Bar(minute, 1, 1, 1, 1, 1)))
+    row = world.minutes[minute].rows[NAME]
+    assert (row.rank, row.changed) == (FROM_VENUE, changed)
+    world.fold(candles(minute, minute + MINUTE, NOON + 10 * MINUTE, Bar(minute, 1, 1, 1, 1, 2)))
+    assert world.minutes[minute].rows[NAME].changed == world.lane.version
+
+
+def test_hours_of_candles_that_came_before_any_clock_are_packed_when_it_comes() -> None:
+    world = World()
+    world.fold(candles(NOON - HOUR, NOON, NOON))
+    world.fold(candles(NOON - HOUR - 20 * MINUTE, NOON - HOUR, NOON))
+    assert (world.lane.packed_to, world.lane.unpacked) == (NOON - 2 * HOUR, [])
+    world.fold(Clock(NOON + 8 * MINUTE))
+    assert (world.lane.packed_to, world.lane.unpacked) == (NOON, [NOON - 2 * HOUR, NOON - HOUR])

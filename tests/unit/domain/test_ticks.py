@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptopulse.domain.ticks import (
-    FORMAT,
+    AHEAD,
+    PACKED,
+    PLAIN,
     Bar,
     Candles,
     Clock,
+    Message,
     Quote,
     Record,
     Trades,
@@ -33,8 +36,27 @@ RECORD = Record(
 )
 
 
-def test_a_record_comes_back_whole() -> None:
-    assert decode(encode(RECORD)) == RECORD
+QUIET = Record("coinbase", 1, RECORD.messages[1:])
+"""The same without trades."""
+
+
+@pytest.mark.parametrize("record", [RECORD, QUIET], ids=["trades", "no trades"])
+def test_a_record_comes_back_whole(record: Record) -> None:
+    assert decode(encode(record)) == record
+
+
+def test_only_what_has_no_trades_is_compressed() -> None:
+    assert (encode(RECORD)[:1], encode(QUIET)[:1]) == (PLAIN, PACKED)
+
+
+@pytest.mark.parametrize("message", RECORD.messages, ids=["trades", "quote", "candles", "clock"])
+def test_a_time_long_after_the_arrival_is_unreadable(message: Message) -> None:
+    data = encode(Record("coinbase", 1, [message]))
+    newest = {Trades: 1_795_348_800_001, Quote: 1_795_348_800_000, Candles: 61_000, Clock: 1_795_348_860_000}
+    arrived = newest[type(message)] - AHEAD
+    assert decode(data, arrived).messages == [message]
+    with pytest.raises(UnreadableError, match="has not come yet"):
+        decode(data, arrived - 1)
 
 
 @pytest.mark.parametrize(
@@ -42,11 +64,13 @@ def test_a_record_comes_back_whole() -> None:
     [
         (b"", "unknown record format b''"),
         (b"{}", "unknown record format b'{'"),
-        (FORMAT + b"no zlib", "incorrect header"),
-        (FORMAT + zlib.compress(b"\xc1"), "MessagePack"),
-        (FORMAT + zlib.compress(b"\x93\xa1x\x00\x91\x91\xa1z"), "Invalid value"),
-        (FORMAT + zlib.compress(b"\x93\xa1\x80\x00\x00"), "can't decode byte"),
-        (encode(RECORD)[:-9], "incomplete or truncated"),
+        (PACKED + b"no zlib", "incorrect header"),
+        (PACKED + zlib.compress(b"\xc1"), "MessagePack"),
+        (PACKED + zlib.compress(b"\x93\xa1x\x00\x91\x91\xa1z"), "Invalid value"),
+        (PACKED + zlib.compress(b"\x93\xa1\x80\x00\x00"), "can't decode byte"),
+        (encode(QUIET)[:-9], "incomplete or truncated"),
+        (encode(RECORD)[:-9], "truncated"),
+        (PLAIN + b"\xc1", "MessagePack"),
         (encode(Record("v", 0, [Candles("A-B", 0, 0, 60_000, 60_000, 1, [])])), "A-B: a span that ends before"),
         (encode(Record("v", 0, [Candles("A-B", 0, 0, 60_000, 2**40 * 60_000, 1, [])])), "A-B: a span that ends before"),
         (encode(Record("v", 0, [Candles("A-B", 0, 0, 1, 60_000, 1, [])])), "A-B: a span that is no whole minutes"),
@@ -61,7 +85,7 @@ def test_what_is_no_record_is_unreadable(data: bytes, reason: str) -> None:
 @given(st.binary(max_size=200))
 def test_random_bytes_are_unreadable_and_nothing_worse(data: bytes) -> None:
     with pytest.raises(UnreadableError):
-        decode(FORMAT + zlib.compress(data) if len(data) % 2 else data)
+        decode([PACKED + zlib.compress(data), PLAIN + data, data][len(data) % 3])
 
 
 @given(st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=8, min_value=-(10**12), max_value=10**12)))

@@ -262,6 +262,7 @@ def decode(data: bytes) -> Block:
     starts, as_ofs = list(accumulate(steps, initial=start)), list(accumulate(ages, initial=as_of))
     closes = list(accumulate(closes))
     opens, highs, lows = (list(map(add, column, closes)) for column in (opens, highs, lows))
+    complete = list(map(bool, complete))  # clients are told true, not 1
     return Block(price_scale, size_scale, (starts, opens, highs, lows, closes, volumes, ranks, as_ofs, complete))
 
 

@@ -5,7 +5,8 @@ inside a range known to be missing; a venue's own candle outranks one folded fro
 does not depend on the order, number or grouping of its records.
 """
 
-from collections.abc import Iterable, MutableMapping
+from collections import defaultdict
+from collections.abc import Iterable, MutableMapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -16,8 +17,10 @@ from cryptopulse.domain.lanes import TOUCHES, Lane, Minute, MinuteRow, Missing, 
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record, Trades
 
-GRACE: Final = 2_000
+GRACE: Final = 1_000
 """A minute closes so many ms after its end on the venue's clock."""
+PATIENCE: Final = 5 * MINUTE
+"""Without a clock a trade closes the minutes that ended so long before it."""
 PACK_AFTER: Final = 5 * MINUTE
 """An hour is packed so long after its end."""
 KEPT: Final = 90 * MINUTE
@@ -59,31 +62,55 @@ def fold(lane: Lane, minutes: Minutes, records: Iterable[Record]) -> Folded:
 
     The same batch folded again changes nothing. `lane.version` rises by one when anything changed.
     """
-    trades: dict[tuple[str, str, int, int], list[list[tuple[int, int, int, int]]]] = {}
+    trades: defaultdict[tuple[str, str], list[Trades]] = defaultdict(list)
     rest: list[tuple[str, Message]] = []
     for record in records:
         venue = record.venue
         for message in record.messages:
             if type(message) is Trades:
-                key = venue, message.symbol, message.price_scale, message.size_scale
-                trades.setdefault(key, []).append(message.trades)
+                trades[venue, message.symbol].append(message)
             else:
                 rest.append((venue, message))
     clocks = [(venue, message) for venue, message in rest if isinstance(message, Clock)]
-    ends = [message.end for _, message in rest if isinstance(message, Candles)]
-    folding = _Folding(lane, minutes, max([lane.now, *ends, *(clock.time for _, clock in clocks)]))
-    # A series' trades in one go, and the clocks last: the order does not matter, and long runs count at once.
-    for (venue, symbol, price_scale, size_scale), parts in trades.items():
-        whole = parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
-        folding.trades(venue, Trades(symbol, price_scale, size_scale, whole))
+    # Before any clock, when the venue answered tells how late it is.
+    ends = [message.end if lane.now else message.as_of for _, message in rest if isinstance(message, Candles)]
+    # A series' trades in one go and in order, and the clocks last: long runs count at once, and few gaps open in vain.
+    runs = [(venue, _joined(parts)) for (venue, _), parts in trades.items()]
+    times: dict[str, int] = {venue: clock.time for venue, clock in sorted(clocks, key=_time)}
+    for venue, run in runs:
+        if run.trades:
+            times[venue] = max(times.get(venue, 0), run.trades[-1][3] - PATIENCE)
+    folding = _Folding(lane, minutes, max([lane.now, *ends, *times.values()]))
+    for venue, run in runs:
+        folding.trades(venue, run)
     for venue, message in rest:
         if isinstance(message, Quote):
             folding.quote(venue, message)
         elif isinstance(message, Candles):
             folding.candles(venue, message)
-    for venue, clock in clocks:
+    for venue, clock in sorted(clocks, key=_time):
         folding.clock(venue, clock)
+    for venue, time in times.items():
+        folding.pass_(venue, time)
     return folding.finish()
+
+
+def _time(clock: tuple[str, Clock]) -> int:
+    return clock[1].time
+
+
+def _joined(parts: Sequence[Trades]) -> Trades:
+    """A symbol's trades as one message, by id, at the finest of their scales."""
+    price_scale = max(part.price_scale for part in parts)
+    size_scale = max(part.size_scale for part in parts)
+    lists = []
+    for part in parts:
+        price, size = 10 ** (price_scale - part.price_scale), 10 ** (size_scale - part.size_scale)
+        if price == size == 1:
+            lists.append(part.trades)
+        else:
+            lists.append([(id_, p * price, s * size, time) for id_, p, s, time in part.trades])
+    return Trades(parts[0].symbol, price_scale, size_scale, sorted(chain.from_iterable(lists)))
 
 
 class _Folding:
@@ -101,6 +128,8 @@ class _Folding:
         """Minutes whose completeness may have changed with a series' missing ranges."""
         self.told: dict[str, list[tuple[int, int]]] = {}
         """Spans whose candles the venue told in this batch."""
+        self.opened: defaultdict[str, int] = defaultdict(int)
+        """Missing ranges opened, by venue; one cut in two is one more."""
 
     def state(self, name: str, price_scale: int, size_scale: int) -> SeriesState:
         state = self.lane.series.get(name)
@@ -160,13 +189,13 @@ class _Folding:
 
     def run(self, venue: str, name: str, state: SeriesState, message: Trades) -> bool:
         """Counts trades that follow the highest id without a gap and lie in one open minute, all at once."""
-        if not message.trades or not state.high:
+        if not message.trades or not state.high_minute:
             return False
         ids, prices, sizes, times = zip(*message.trades, strict=True)
         if ids[0] != state.high + 1 or ids != tuple(range(ids[0], ids[0] + len(ids))):
             return False
         minute = floor(times[0], MINUTE)
-        if not minute <= min(times) <= max(times) < minute + MINUTE or self.is_closed(venue, minute):
+        if not minute <= min(times) <= max(times) == times[-1] < minute + MINUTE or self.is_closed(venue, minute):
             return False
         price = 10 ** (state.price_scale - message.price_scale)
         row = state.open.get(minute)
@@ -179,14 +208,15 @@ class _Folding:
         row.close, row.last = prices[-1] * price, ids[-1]
         row.volume += sum(sizes) * 10 ** (state.size_scale - message.size_scale)
         row.as_of = max(row.as_of, self.lane.now)
-        state.high, state.high_minute = ids[-1], minute
-        self.last(state, row.close, times[-1])
+        self.advance(venue, name, state, state.high, ids[-1], minute)
+        if times[-1] >= state.time:
+            self.last(state, row.close, times[-1])
         self.put(state, name, venue, minute, row)
         return True
 
     def last(self, state: SeriesState, price: int, time: int) -> None:
-        """A newer last price; its time never goes back."""
-        if time >= state.time and (price, time) != (state.price, state.time):
+        """Notes the last price."""
+        if (price, time) != (state.price, state.time):
             state.price, state.time = price, time
             self.touch(state)
 
@@ -194,20 +224,22 @@ class _Folding:
         self, venue: str, name: str, state: SeriesState, message: Trades, id_: int, price: int, size: int, time: int
     ) -> None:
         minute = floor(time, MINUTE)
-        if not self.counts(name, state, id_, minute):
-            return
-        self.changed = True
-        row = self.row(state, name, venue, minute) if self.is_kept(minute) else None
+        counts = self.counts(venue, name, state, id_, minute)
         price *= 10 ** (state.price_scale - message.price_scale)
         size *= 10 ** (state.size_scale - message.size_scale)
-        if id_ == state.high:
-            self.last(state, price, time)
-        if not self.is_kept(minute):
-            self.repair(state, minute, minute + MINUTE)
+        if not counts or not self.is_kept(minute):
+            if time > state.time:  # though the venue's candle has told of it
+                self.last(state, price, time)
+            if counts:
+                self.repair(state, minute, minute + MINUTE)
             return
-        if row is None:
+        self.changed = True
+        row = self.row(state, name, venue, minute)
+        if row is None or (row.is_empty and row.rank == FROM_TRADES):
             row = self.new_row(state, price, id_)
-        elif row.rank != FROM_TRADES:
+        if time > state.time or (time == state.time and id_ >= row.last):
+            self.last(state, price, time)
+        if row.rank != FROM_TRADES:
             return
         row.high = max(row.high, price)
         row.low = min(row.low, price)
@@ -223,34 +255,97 @@ class _Folding:
         scales = state.price_scale, state.size_scale
         return MinuteRow(*scales, price, price, price, price, 0, id_, id_, FROM_TRADES, self.lane.now, False, 0)
 
-    def counts(self, name: str, state: SeriesState, id_: int, minute: int) -> bool:
+    # --- which ids are known, and what of the minutes follows from it ---
+
+    def counts(self, venue: str, name: str, state: SeriesState, id_: int, minute: int) -> bool:
         """Whether the trade is new; moves the highest id and the missing ranges."""
-        if not state.high:
-            state.high, state.high_minute = id_, minute
-            if id_ > 1:
-                self.miss(name, state, Missing(0, id_ - 1, minute, minute))
-            return True
-        if id_ > state.high:
-            if id_ > state.high + 1:
-                first, last = sorted((state.high_minute, minute))
-                self.miss(name, state, Missing(state.high + 1, id_ - 1, first, last))
-            state.high, state.high_minute = id_, minute
+        if id_ > state.high or not state.high_minute:
+            self.advance(venue, name, state, id_ - 1, id_, minute)
             return True
         for index, gap in enumerate(state.missing):
             if gap.first <= id_ <= gap.last:
                 left = Missing(gap.first, id_ - 1, min(gap.from_minute, minute), minute)
                 right = Missing(id_ + 1, gap.last, minute, max(gap.to_minute, minute))
-                state.missing[index : index + 1] = [part for part in (left, right) if part.first <= part.last]
-                self.doubt(name, gap)
+                self.replace(venue, name, state, index, left, right)
+                if gap.first:
+                    self.pass_over(name, state, left, left.from_minute, minute)
+                else:  # what lacks before the first trade is asked for with the range's minute
+                    self.known(state, minute, minute + MINUTE)
+                self.pass_over(name, state, right, minute + MINUTE, self.settled(state, right.to_minute))
                 return True
         return False
 
-    def miss(self, name: str, state: SeriesState, gap: Missing) -> None:
-        state.missing.append(gap)
-        self.doubt(name, gap)
+    def advance(self, venue: str, name: str, state: SeriesState, last: int, high: int, minute: int) -> None:
+        """Comes to the id `high` in a minute; those above the highest one known, to `last`, have not come."""
+        if not state.high_minute:
+            if last > 0:
+                self.miss(venue, name, state, Missing(0, last, minute, minute))
+            begin = state.known_to or floor(minute - NEWCOMER, HOUR)
+            if begin < minute:
+                self.repair(state, begin, minute)
+            state.high, state.high_minute = high, minute
+            return
+        from_ = min(self.unknown_from(state), minute) if minute < state.high_minute else self.unknown_from(state)
+        to = max(minute, state.high_minute)
+        gap = Missing(state.high + 1, last, from_, to)
+        if gap.first <= gap.last and from_ <= to:
+            self.miss(venue, name, state, gap)
+        if to > state.high_minute:
+            self.pass_over(name, state, gap._replace(from_minute=state.high_minute), from_, to)
+        state.high, state.high_minute = high, to
 
-    def doubt(self, name: str, gap: Missing) -> None:
-        self.doubted.setdefault(name, set()).update(range(gap.from_minute, gap.to_minute + 1, MINUTE))
+    def unknown_from(self, state: SeriesState) -> int:
+        """The first minute from that of the highest id on that the venue's candles leave unknown."""
+        spans = [(start, end) for start, end in state.repairs if state.high_minute < end and start < state.known_to]
+        return max(state.high_minute, min((start for start, _ in spans), default=state.known_to))
+
+    def settled(self, state: SeriesState, to: int) -> int:
+        """Where a range's minutes end that no later trade can lie in."""
+        return to + MINUTE if to < state.high_minute else to
+
+    def pass_over(self, name: str, state: SeriesState, gap: Missing, start: int, end: int) -> None:
+        """Notes that all trades within the minutes of `gap` are its ids.
+
+        So these need no repair of their own, and where no id is left, those from `start` to before `end` are known.
+        """
+        before = state.repairs
+        self.known(state, gap.from_minute + MINUTE, gap.to_minute)
+        if state.repairs != before:
+            self.doubt(name, gap.from_minute, gap.to_minute)
+            self.changed = True
+        if gap.first > gap.last:
+            if start < min(self.kept_from, end):
+                self.repair(state, start, min(self.kept_from, end))
+            for minute in range(max(start, self.kept_from), end, MINUTE):
+                self.quiet(state, name, minute)
+
+    def quiet(self, state: SeriesState, name: str, minute: int) -> None:
+        """Notes that a minute has no trade."""
+        rows = self.minutes[minute].rows
+        if minute not in state.open and name not in rows and not self.is_doubtful(state, minute):
+            scales = state.price_scale, state.size_scale
+            now = self.lane.now
+            rows[name] = MinuteRow(*scales, 0, 0, 0, 0, 0, 0, 0, FROM_TRADES, now, True, self.version)
+            self.altered.add(minute)
+            self.changed = True
+
+    def miss(self, venue: str, name: str, state: SeriesState, gap: Missing) -> None:
+        state.missing.append(gap)
+        self.opened[venue] += 1
+        self.doubt(name, gap.from_minute, gap.to_minute)
+
+    def replace(self, venue: str, name: str, state: SeriesState, index: int, *parts: Missing) -> None:
+        """Puts what is left of a missing range in its place."""
+        gap, left = state.missing[index], [part for part in parts if part.first <= part.last]
+        if left != [gap]:
+            state.missing[index : index + 1] = left
+            self.opened[venue] += max(0, len(left) - 1)
+            self.doubt(name, gap.from_minute, gap.to_minute)
+            self.changed = True
+
+    def doubt(self, name: str, first: int, last: int) -> None:
+        """Has the closed rows of minutes `first` to `last` looked at again."""
+        self.doubted.setdefault(name, set()).update(range(max(first, self.kept_from), last + 1, MINUTE))
 
     # --- the venue's own words ---
 
@@ -274,15 +369,20 @@ class _Folding:
             )
             self.history.setdefault(Series(venue, message.symbol), []).append(old)
         bars = {bar.start: bar for bar in message.bars}
+        start = message.start
         for minute in range(max(message.start, kept_from), message.end, MINUTE):
-            self.venue_row(venue, name, state, message, minute, bars.get(minute))
-        self.account(state, message.start, message.end)
-        self.told.setdefault(name, []).append((message.start, message.end))
+            if not self.venue_row(venue, name, state, message, minute, bars.get(minute)):
+                self.account(name, state, start, minute)
+                start = minute + MINUTE
+        self.account(name, state, start, message.end)
 
     def venue_row(
         self, venue: str, name: str, state: SeriesState, message: Candles, minute: int, bar: Bar | None
-    ) -> None:
+    ) -> bool:
+        """Takes what the venue says of a minute; False if it says nothing of one that had trades."""
         old = state.open.get(minute) or self.closed_row(state, name, minute)
+        if bar is None and old is not None and old.rank == FROM_TRADES and not old.is_empty:
+            return False
         price = 10 ** (state.price_scale - message.price_scale)
         size = 10 ** (state.size_scale - message.size_scale)
         shape = (0, 0, 0, 0, 0)
@@ -292,29 +392,41 @@ class _Folding:
         # An answer that repeats itself is no news, though its time is: the row would be written anew each minute.
         # And a bar is never taken back: a venue that tells none where it told one has lost it.
         if old is not None and old.rank == FROM_VENUE and (shape == old.shape or told <= (not old.is_empty, old.as_of)):
-            return
+            return True
         scales = state.price_scale, state.size_scale
         row = MinuteRow(*scales, *shape, 0, 0, FROM_VENUE, message.as_of, True, 0)
         if minute in state.open:
             self.touch(state)
         self.put(state, name, venue, minute, row)
+        if old is not None and old.complete and shape == old.shape and minute not in self.doubted.get(name, ()):
+            row.changed = old.changed  # confirmed: no news to those who follow the lane
+        return True
 
-    def account(self, state: SeriesState, start: int, end: int) -> None:
+    def account(self, name: str, state: SeriesState, start: int, end: int) -> None:
         """Notes that the venue's candles of the span are known."""
-        before = (state.known_to, list(state.repairs))
-        if not state.known_to:
-            state.known_to = end
+        if start >= end:
+            return
+        self.told.setdefault(name, []).append((start, end))
+        before = (state.known_to, state.repairs)
+        if not state.known:
             self.repair(state, floor(start - NEWCOMER, HOUR), start)
-        elif start > state.known_to:
-            self.repair(state, state.known_to, start)
+        elif start > state.known:
+            if state.high_minute:
+                self.doubt(name, state.known, start - MINUTE)
+            self.repair(state, state.known, start)
         state.known_to = max(state.known_to, end)
-        state.repairs = [
-            piece
-            for first, last in state.repairs
-            for piece in ((first, min(last, start)), (max(first, end), last))
-            if piece[0] < piece[1]
-        ]
+        self.known(state, start, end)
         self.changed |= before != (state.known_to, state.repairs)
+
+    def known(self, state: SeriesState, start: int, end: int) -> None:
+        """Asks no more for a span."""
+        if state.repairs and start < end:
+            state.repairs = [
+                piece
+                for first, last in state.repairs
+                for piece in ((first, min(last, start)), (max(first, end), last))
+                if piece[0] < piece[1]
+            ]
 
     def repair(self, state: SeriesState, start: int, end: int) -> None:
         """Adds a span to ask the venue for, joined with those it meets."""
@@ -328,17 +440,38 @@ class _Folding:
         self.changed = True
 
     def clock(self, venue: str, message: Clock) -> None:
-        if message.time > self.lane.clocks.get(venue, 0):
-            self.lane.clocks[venue] = message.time
-            self.changed = True
+        minute = floor(message.time, MINUTE)
         for symbol, last in message.last_ids.items():
+            if last < 1:  # none yet
+                continue
             name = f"{venue}:{symbol}"
-            state = self.lane.series.get(name)
-            if state is not None and state.high and last > state.high:
-                minute = floor(message.time, MINUTE)
-                self.miss(name, state, Missing(state.high + 1, last, state.high_minute, max(state.high_minute, minute)))
-                state.high, state.high_minute = last, max(state.high_minute, minute)
+            state = self.state(name, 0, 0)
+            if last > state.high or (last == state.high and minute > state.high_minute):
+                self.advance(venue, name, state, last, last, minute)
                 self.changed = True
+            else:
+                self.narrow(venue, name, state, last, minute)
+
+    def narrow(self, venue: str, name: str, state: SeriesState, last: int, minute: int) -> None:
+        """Notes that missing ids to `last` lie in minutes up to this one, and those above it not before."""
+        for index in reversed(range(len(state.missing))):
+            first, end, from_, to = state.missing[index]
+            if not first:  # all before the first trade known of: its minutes are only noted for that one's
+                continue
+            before = Missing(first, min(last, end), min(from_, minute), min(to, minute))
+            after = Missing(max(last + 1, first), end, max(from_, minute), max(to, minute))
+            self.replace(venue, name, state, index, before, after)
+            if last < first:
+                self.pass_over(name, state, Missing(1, 0, from_, after.from_minute), from_, after.from_minute)
+            elif last >= end:
+                rest = Missing(1, 0, before.to_minute, to)
+                self.pass_over(name, state, rest, before.to_minute + MINUTE, self.settled(state, to))
+
+    def pass_(self, venue: str, time: int) -> None:
+        """Moves the venue's clock on."""
+        if time > self.lane.clocks.get(venue, 0):
+            self.lane.clocks[venue] = time
+            self.changed = True
 
     # --- the end of the batch ---
 
@@ -347,7 +480,7 @@ class _Folding:
             venue = name.partition(":")[0]
             while len(state.missing) > RANGES:
                 gap = state.missing.pop(0)
-                self.doubt(name, gap)
+                self.doubt(name, gap.from_minute, gap.to_minute)
                 self.repair(state, gap.from_minute, gap.to_minute + MINUTE)
             if state.missing and (name in self.told or name in self.doubted):
                 self.trim(name, state)
@@ -357,10 +490,11 @@ class _Folding:
                     self.touch(state)
                     self.put(state, name, venue, minute, row)
             for minute, row in state.open.items():
-                row.complete = not state.lacks(minute) and not self.in_repair(state, minute)
+                row.complete = not self.is_doubtful(state, minute)
         self.settle()
         self.plan_packing()
         self.give_up()
+        self.count_gaps()
         if self.changed:
             self.lane.version = self.version
             self.lane.touched += [(self.version, minute) for minute in sorted(self.altered)]
@@ -371,9 +505,9 @@ class _Folding:
         """Drops the missing ranges whose minutes the venue has all told, and shortens those it has told in part."""
 
         def is_told(minute: int) -> bool:
-            if any(start <= minute < end for start, end in self.told.get(name, ())):
-                return True
-            if minute in state.open or not self.is_kept(minute):
+            if not self.is_kept(minute):
+                return any(start <= minute < end for start, end in self.told.get(name, ()))
+            if minute in state.open:
                 return False
             row = self.closed_row(state, name, minute)
             return row is not None and row.rank == FROM_VENUE
@@ -390,8 +524,9 @@ class _Folding:
         self.changed |= kept != state.missing
         state.missing = kept
 
-    def in_repair(self, state: SeriesState, minute: int) -> bool:
-        return any(start <= minute < end for start, end in state.repairs)
+    def is_doubtful(self, state: SeriesState, minute: int) -> bool:
+        """Whether trades of the minute may be missing."""
+        return state.lacks(minute) or any(start <= minute < end for start, end in state.repairs)
 
     def settle(self) -> None:
         """Tells each closed row that changed, or whose missing trades did, whether it is complete."""
@@ -408,8 +543,7 @@ class _Folding:
                 found = self.minutes[minute].rows.get(name)
                 if found is None:
                     continue
-                lacks = state.lacks(minute) or self.in_repair(state, minute)
-                complete = found.rank == FROM_VENUE or not lacks
+                complete = found.rank == FROM_VENUE or not self.is_doubtful(state, minute)
                 if complete != found.complete:
                     found.complete, found.changed = complete, self.version
                     self.altered.add(minute)
@@ -419,14 +553,33 @@ class _Folding:
         """Asks no more for minutes that are not kept any longer."""
         oldest = floor(self.lane.now, MINUTE) - KEPT_MINUTES
         for state in self.lane.series.values():
+            if any(gap.to_minute < oldest for gap in state.missing):
+                state.missing = [gap for gap in state.missing if gap.to_minute >= oldest]
+                self.changed = True
             if state.repairs and state.repairs[0][0] < oldest:
                 state.repairs = [(max(start, oldest), end) for start, end in state.repairs if end > oldest]
                 self.changed = True
 
+    def count_gaps(self) -> None:
+        """Counts the missing ranges opened, and as repaired those of them that are no more."""
+        if not self.changed:
+            return
+        gaps = self.lane.gaps
+        for venue, opened in self.opened.items():
+            gaps[venue] = gaps.get(venue, (0, 0))[0] + opened, 0
+        missing = dict.fromkeys(gaps, 0)
+        for name, state in self.lane.series.items():
+            if state.missing:
+                missing[name.partition(":")[0]] += len(state.missing)
+        self.lane.gaps = {venue: (opened, opened - missing[venue]) for venue, (opened, _) in gaps.items()}
+
     def plan_packing(self) -> None:
         """Notes which hours are to be packed: those that ended, and packed ones of which a minute changed."""
         lane, now = self.lane, self.lane.now
-        if not now:
+        if not now:  # candles came before any clock: their hours wait for it
+            if self.altered:
+                first = floor(min(self.altered), HOUR)
+                lane.packed_to = min(lane.packed_to or first, first)
             return
         if not lane.packed_to:
             lane.packed_to = floor(now, HOUR)
@@ -437,8 +590,8 @@ class _Folding:
             # Back after a long pause: pack what is there, and ask the venues again for what may not be.
             due |= {hour for hour in (lane.packed_to, lane.packed_to + HOUR) if hour < kept_from}
             for state in lane.series.values():
-                if state.known_to > lane.packed_to:
-                    self.repair(state, lane.packed_to, min(state.known_to, kept_from))
+                if state.known > lane.packed_to:
+                    self.repair(state, lane.packed_to, min(state.known, kept_from))
             lane.packed_to = kept_from
         while lane.packed_to + HOUR + PACK_AFTER <= now:
             due.add(lane.packed_to)

@@ -75,8 +75,9 @@ class SeriesState(msgspec.Struct):
     price_scale: int = 0
     size_scale: int = 0
     high: int = 0
-    """Highest trade id seen."""
+    """Highest trade id seen, or told by the venue."""
     high_minute: int = 0
+    """Trades of the minutes before this one are all below it, seen or missing; 0: none is known of."""
     missing: list[Missing] = []
     price: int = 0
     time: int = 0
@@ -98,6 +99,11 @@ class SeriesState(msgspec.Struct):
             row.rescale(price_scale, size_scale)
         self.price_scale, self.size_scale = price_scale, size_scale
 
+    @property
+    def known(self) -> int:
+        """Up to here (Unix ms) everything is known, missing or listed in `repairs`; 0: nothing is known."""
+        return max(self.known_to, self.high_minute)
+
     def lacks(self, minute: int) -> bool:
         """Whether a trade of this minute is known to be missing."""
         return any(gap.from_minute <= minute <= gap.to_minute for gap in self.missing)
@@ -116,6 +122,8 @@ class Lane(msgspec.Struct):
     touched: list[tuple[int, int]] = []
     """(lane version, minute) of the last changes to minute items, oldest first."""
     series: dict[str, SeriesState] = {}
+    gaps: dict[str, tuple[int, int]] = {}
+    """Per venue: missing ranges opened and repaired since the beginning; the difference is what is missing now."""
 
     @property
     def now(self) -> int:
@@ -170,7 +178,7 @@ def encode_lane(lane: Lane) -> bytes:
         for name, state in lane.series.items()
     ]
     touched = [(version - changed, (floor(now, MINUTE) - minute) // MINUTE) for changed, minute in lane.touched]
-    body = (lane.number, version, lane.clocks, lane.packed_to, lane.unpacked, touched, series)
+    body = (lane.number, version, lane.clocks, lane.packed_to, lane.unpacked, touched, series, lane.gaps)
     return zlib.compress(_encoder.encode(body), 6)
 
 
@@ -193,7 +201,8 @@ def _pack_row(minute: int, row: MinuteRow, state: SeriesState, now: int, version
 
 def decode_lane(data: bytes) -> Lane:
     """The lane that `encode_lane` packed."""
-    number, version, clocks, packed_to, unpacked, touched, series = msgspec.msgpack.decode(zlib.decompress(data))
+    body = msgspec.msgpack.decode(zlib.decompress(data))
+    number, version, clocks, packed_to, unpacked, touched, series, *rest = body
     lane = Lane(number, version, clocks, packed_to, unpacked)
     now = lane.now
     lane.touched = [(version - changed, floor(now, MINUTE) - age * MINUTE) for changed, age in touched]
@@ -204,6 +213,12 @@ def decode_lane(data: bytes) -> Lane:
         state.repairs = [(start, end) for start, end in repairs]
         for minute, row in _unpack_rows(rows, state, now, version):
             state.open[minute] = row
+    if rest:
+        lane.gaps = {venue: (opened, repaired) for venue, (opened, repaired) in rest[0].items()}
+    else:  # written before gaps were counted
+        for name, state in lane.series.items():
+            venue = name.partition(":")[0]
+            lane.gaps[venue] = lane.gaps.get(venue, (0, 0))[0] + len(state.missing), 0
     return lane
 
 

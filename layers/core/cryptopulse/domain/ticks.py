@@ -11,14 +11,18 @@ import msgspec
 
 from cryptopulse.errors import UnreadableError
 
-FORMAT = b"\x01"
-"""First byte of a record: the version of what follows."""
+PACKED: Final = b"\x01"
+PLAIN: Final = b"\x02"
+"""First byte of a record: whether what follows is compressed. Trades are not: 29 bytes each instead of 13 cost no unit
+of the stream more, and a quarter of the time from frame to record less."""
 
 
 FINEST: Final = 18
 """Digits after the point, at most."""
 LONGEST: Final = 31 * 86_400_000
 """The longest span of candles, in ms."""
+AHEAD: Final = 600_000
+"""A record that tells of a time so long (ms) after its arrival has a wrong clock."""
 
 
 class Trades(msgspec.Struct, array_like=True, tag="t", gc=False):
@@ -93,19 +97,25 @@ _decoder = msgspec.msgpack.Decoder(Record)
 
 def encode(record: Record) -> bytes:
     """The record as bytes for the stream."""
-    return FORMAT + zlib.compress(_encoder.encode(record), 1)
+    body = _encoder.encode(record)
+    if any(type(message) is Trades for message in record.messages):
+        return PLAIN + body
+    return PACKED + zlib.compress(body, 1)
 
 
-def decode(data: bytes) -> Record:
+def decode(data: bytes, arrived: int | None = None) -> Record:
     """The record in `data`.
 
+    Args:
+        arrived: When the stream took it, Unix ms; None where it came by another way.
+
     Raises:
-        UnreadableError: It is none, or one that contradicts itself.
+        UnreadableError: It is none, or one that contradicts itself or its arrival.
     """
-    if data[:1] != FORMAT:
+    if data[:1] not in (PACKED, PLAIN):
         raise UnreadableError(f"unknown record format {data[:1]!r}")
     try:
-        record = _decoder.decode(zlib.decompress(data[1:]))
+        record = _decoder.decode(data[1:] if data[:1] == PLAIN else zlib.decompress(data[1:]))
     except (zlib.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UnreadableError(str(error)) from error
     for message in record.messages:
@@ -118,7 +128,19 @@ def decode(data: bytes) -> Record:
                 raise UnreadableError(f"{message.symbol}: a span that is no whole minutes")
             if not 0 < message.end - message.start <= LONGEST:
                 raise UnreadableError(f"{message.symbol}: a span that ends before it starts, or too late")
+    if arrived is not None and max(map(_newest, record.messages), default=0) > arrived + AHEAD:
+        raise UnreadableError("a time that has not come yet")
     return record
+
+
+def _newest(message: Message) -> int:
+    match message:
+        case Trades(trades=trades):
+            return max((time for _, _, _, time in trades), default=0)
+        case Candles(end=end, as_of=as_of):
+            return max(end, as_of)
+        case _:
+            return message.time
 
 
 def scaled(*values: str | Decimal) -> tuple[int, list[int]]:
