@@ -12,7 +12,7 @@ from cryptopulse.aws.client import Account, Client
 from cryptopulse.aws.sigv4 import Credentials
 from cryptopulse.aws.stream import ATTEMPTS, BYTES, HASHES, RECORDS, Stream
 from cryptopulse.domain.ticks import Quote, Record, decode
-from cryptopulse.errors import ThrottledError
+from cryptopulse.errors import ServiceError, ThrottledError
 from tests.functional.conftest import Streamed
 
 NOON = 1_795_348_800_000
@@ -105,3 +105,37 @@ def test_a_call_is_within_the_services_limits(monkeypatch: pytest.MonkeyPatch) -
 
     Stream(client, "Stream", 1).publish(map(record, range(5)))
     assert called == [BYTES, BYTES, BYTES // 2]
+
+
+def test_what_is_offered_is_put_once_and_what_was_refused_comes_back() -> None:
+    client = Throttling({2, 3})
+    offered = [record(number) for number in (1, 2, 3, 4)]
+    assert Stream(client, "Stream", 1).offer(offered) == offered[1:3]
+    assert client.calls == [[1, 2, 3, 4]]
+    assert Stream(client, "Stream", 1).offer([]) == []
+
+
+def test_an_offer_without_an_answer_comes_back_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def call(operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        calls.append(len(body["Records"]))
+        if len(calls) == 1:
+            raise ThrottledError("NoAnswer", "none")
+        return {"Records": [{}]}
+
+    client = Throttling()
+    monkeypatch.setattr(client, "call", call)
+    offered = [record(number) for number in range(RECORDS + 1)]
+    assert Stream(client, "Stream", 1).offer(offered) == offered[:RECORDS]
+    assert calls == [RECORDS, 1]
+
+
+def test_an_offer_that_is_refused_for_good_is_raised(aws: boto3.Session) -> None:
+    with pytest.raises(ServiceError, match="ResourceNotFoundException"):
+        Stream(Client("kinesis", wiring.account()), "None", 1).offer([record(1)])
+
+
+def test_live_ticks_go_to_the_same_stream(aws: boto3.Session, streamed: Streamed) -> None:
+    assert wiring.live_stream().offer([record(1)]) == []
+    assert streamed() == [record(1)]

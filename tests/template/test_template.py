@@ -30,6 +30,7 @@ TABLES = {
     "DeliverWebhooks": {"Accounts"},
     "Websocket": {"Market", "Connections", "Accounts"},
     "IngestPrices": {"Market", "Connections"},
+    "StreamPrices": {"Market"},
     "IngestNews": {"Market", "Connections"},
     "ProcessTicks": {"Market", "Connections"},
     "FanOut": {"Market", "Connections", "Accounts"},

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 
-class Settings(msgspec.Struct, frozen=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The deployment's settings, as template.yaml and Lambda set them."""
 
     ACCOUNTS_TABLE: str
@@ -20,8 +20,15 @@ class Settings(msgspec.Struct, frozen=True):
     LANES: int
     CONNECTION_SHARDS: int
     FEEDS: Literal["live", "simulated"]
+    PRICE_MODE: Literal["poll", "stream"] = "poll"
+    """How prices come: asked for each minute, or held open as WebSockets by stream_prices."""
     BINANCE_URL: str
     COINBASE_URL: str
+    BINANCE_STREAM_URL: str = ""
+    COINBASE_STREAM_URL: str = ""
+    """Where the venues' WebSockets are; only stream_prices has them."""
+    STREAM_SECONDS: int = 840
+    """How long one invocation holds the streams before it hands over."""
     CURSOR_KEY: str
     """Signs cursors."""
     ISSUER: str

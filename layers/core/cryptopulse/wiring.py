@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cryptopulse.aws.imports import Imports
     from cryptopulse.aws.keys import Keys
     from cryptopulse.aws.latest import Latest
+    from cryptopulse.aws.leases import Leases
     from cryptopulse.aws.levels import Levels
     from cryptopulse.aws.live_portfolios import LivePortfolios
     from cryptopulse.aws.news import News
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from cryptopulse.aws.valuations import Valuations
     from cryptopulse.domain.sentiment import Analyzer
     from cryptopulse.feeds.feed import Feed
+    from cryptopulse.feeds.live_feed import LiveFeed
     from cryptopulse.feeds.news_feed import NewsFeed
     from cryptopulse.feeds.webhooks import Webhooks
 
@@ -141,6 +143,20 @@ def latest() -> "Latest":
 @cache
 def stream() -> Stream:
     return Stream(Client("kinesis", account()), settings().STREAM_NAME, settings().LANES)
+
+
+@cache
+def live_stream() -> Stream:
+    hasty = Client("kinesis", account(), timeout=2, retries=0)  # what it does not take waits, and is offered again
+    return Stream(hasty, settings().STREAM_NAME, settings().LANES)
+
+
+@cache
+def leases() -> "Leases":
+    from cryptopulse.aws.leases import Leases  # only those who hold streams, repair them or tell of them need it
+
+    hasty = Client("dynamodb", account(), timeout=1, retries=1)  # a lease is not to lapse while its renewal waits
+    return Leases(Table(hasty, settings().MARKET_TABLE))
 
 
 @cache
@@ -258,6 +274,14 @@ def feeds() -> "list[Feed]":
 
     urls = {"binance": settings().BINANCE_URL, "coinbase": settings().COINBASE_URL}
     return connect(urls, venues().reserve)
+
+
+@cache
+def live_feeds() -> "list[LiveFeed]":
+    from cryptopulse.feeds import connect_live  # brings httpx, as above
+
+    urls = {"binance": settings().BINANCE_STREAM_URL, "coinbase": settings().COINBASE_STREAM_URL}
+    return connect_live(urls, feeds())
 
 
 @cache

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from cryptopulse.domain.candles import DAY, HOUR, MINUTE
-from cryptopulse.domain.ticks import Bar, Candles, Quote
+from cryptopulse.domain.ticks import Bar, Candles, Quote, Trades
 from cryptopulse.domain.venues import Product
 from cryptopulse.errors import FeedDownError, UnknownProductError
 from cryptopulse.feeds.binance import Binance
@@ -17,7 +17,7 @@ from tests.unit.feeds.exchange import NOON, Answer, Exchange, at_once, recorded
 
 BTC = Product("BTC-USDT", "BTCUSDT", trading=True)
 ETH = Product("ETH-BTC", "ETHBTC", trading=True)
-KLINES, TICKERS = "/api/v3/klines", "/api/v3/ticker/24hr"
+KLINES, TICKERS, TRADES = "/api/v3/klines", "/api/v3/ticker/24hr", "/api/v3/aggTrades"
 UNKNOWN = httpx.Response(400, content=b'{"code":-1121,"msg":"Invalid symbol."}')
 RECORDINGS = Path(__file__).parents[4] / "shared" / "data" / "exchange_frames" / "rest"
 
@@ -25,7 +25,7 @@ RECORDINGS = Path(__file__).parents[4] / "shared" / "data" / "exchange_frames" /
 def feed(now: int = NOON - 1000, **answers: Sequence[Answer]) -> tuple[Binance, Exchange]:
     time = httpx.Response(200, json={"serverTime": now})
     paths = {KLINES: answers.get("klines", []), TICKERS: answers.get("tickers", [])}
-    paths["/api/v3/exchangeInfo"] = answers.get("info", [])
+    paths |= {"/api/v3/exchangeInfo": answers.get("info", []), TRADES: answers.get("trades", [])}
     exchange = Exchange({"/api/v3/time": [time], **paths})
     return Binance("http://binance.test", at_once, transport=exchange.transport), exchange
 
@@ -217,3 +217,42 @@ def test_hours_and_days_are_candles_too() -> None:
     told = binance.candles(BTC, "1d", NOON - 2 * DAY - 12 * HOUR, NOON + 12 * HOUR)
     assert (told.end, [bar.close for bar in told.bars]) == (NOON - 12 * HOUR, [10, 10])
     assert exchange.requests[-1].url.params["interval"] == "1d"
+
+
+def test_trades_are_those_asked_for_oldest_first() -> None:
+    binance, exchange = feed(trades=[recorded("binance_agg_trades")])
+    assert binance.trades(BTC, 3204001, 3204003) == Trades(
+        "BTC-USDT",
+        2,
+        5,
+        [
+            (3204001, 6532414, 1250, NOON - 900),
+            (3204002, 6532415, 1200000, NOON - 751),
+            (3204003, 6532400, 1, NOON - 751),
+        ],
+    )
+    assert dict(exchange.requests[0].url.params) == {"symbol": "BTCUSDT", "fromId": "3204001", "limit": "3"}
+
+
+def test_trades_that_the_venue_does_not_have_are_none() -> None:
+    binance, _ = feed(trades=[recorded("binance_agg_trades"), httpx.Response(200, json=[])])
+    assert binance.trades(BTC, 3203000, 3203999) is None
+    assert binance.trades(BTC, 3203000, 3203999) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"p": "0.0"}, {"p": "-1.0"}, {"q": "0"}, {"q": "NaN"}, {"p": "1e-30"}, {"q": "1e30"}, {"p": "ten"}, {"T": 0}],
+    ids=str,
+)
+def test_a_trade_that_cannot_be_right_is_refused(change: dict[str, object]) -> None:
+    rows = [{"a": 5, "p": "1.0", "q": "1.0", "T": NOON}, {"a": 6, "p": "1.0", "q": "1.0", "T": NOON} | change]
+    binance, _ = feed(trades=[httpx.Response(200, json=rows)])
+    with pytest.raises(FeedDownError):
+        binance.trades(BTC, 5, 6)
+
+
+def test_the_newest_id_is_that_of_the_newest_aggregate() -> None:
+    binance, exchange = feed(trades=[recorded("binance_agg_trades"), httpx.Response(200, json=[])])
+    assert (binance.last_id(BTC), binance.last_id(BTC)) == (3204004, 0)
+    assert dict(exchange.requests[0].url.params) == {"symbol": "BTCUSDT", "limit": "1"}

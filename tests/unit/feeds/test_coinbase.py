@@ -8,14 +8,14 @@ import httpx
 import pytest
 
 from cryptopulse.domain.candles import HOUR, MINUTE
-from cryptopulse.domain.ticks import Bar, Candles, Quote
+from cryptopulse.domain.ticks import Bar, Candles, Quote, Trades
 from cryptopulse.domain.venues import Product
 from cryptopulse.errors import FeedDownError, UnknownProductError
 from cryptopulse.feeds.coinbase import Coinbase
 from tests.unit.feeds.exchange import NOON, Answer, Exchange, at_once, recorded
 
 BTC = Product("BTC-USD", "BTC-USD", trading=True)
-CANDLES, TICKER = "/products/BTC-USD/candles", "/products/BTC-USD/ticker"
+CANDLES, TICKER, TRADES = (f"/products/BTC-USD/{name}" for name in ("candles", "ticker", "trades"))
 NOT_FOUND = httpx.Response(404, content=b'{"message":"NotFound"}')
 RECORDINGS = Path(__file__).parents[4] / "shared" / "data" / "exchange_frames" / "rest"
 
@@ -134,3 +134,35 @@ def test_a_candle_that_cannot_be_right_is_refused(row: tuple[int, float, float, 
     coinbase, _ = feed(CANDLES, candles((NOON - 3 * MINUTE, 1, 1, 1, 1, 1), row))
     with pytest.raises(FeedDownError):
         coinbase.candles(BTC, "1m", NOON - 3 * MINUTE, NOON - MINUTE)
+
+
+def test_trades_are_those_asked_for_oldest_first() -> None:
+    coinbase, exchange = feed(TRADES, recorded("coinbase_trades"))
+    assert coinbase.trades(BTC, 1040406589, 1040406590) == Trades(
+        "BTC-USD",
+        2,
+        8,
+        [(1040406589, 6321250, 200_000_000, NOON - 261), (1040406590, 6321297, 3219, NOON - 261)],
+    )
+    assert dict(exchange.requests[0].url.params) == {"after": "1040406591", "limit": "2"}
+
+
+def test_trades_that_the_venue_does_not_have_are_none() -> None:
+    coinbase, _ = feed(TRADES, httpx.Response(200, json=[]))
+    assert coinbase.trades(BTC, 1, 9) is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"price": "0"}, {"size": "-1"}, {"size": "some"}, {"time": "0001-01-01T00:00:00.000000Z"}], ids=str
+)
+def test_a_trade_that_cannot_be_right_is_refused(change: dict[str, str]) -> None:
+    row = {"trade_id": 5, "price": "1.0", "size": "1.0", "time": "2026-11-22T11:59:59Z"} | change
+    coinbase, _ = feed(TRADES, httpx.Response(200, json=[row]))
+    with pytest.raises(FeedDownError):
+        coinbase.trades(BTC, 5, 5)
+
+
+def test_the_newest_id_is_that_of_the_newest_trade() -> None:
+    coinbase, exchange = feed(TRADES, recorded("coinbase_trades"), httpx.Response(200, json=[]))
+    assert (coinbase.last_id(BTC), coinbase.last_id(BTC)) == (1040406590, 0)
+    assert dict(exchange.requests[0].url.params) == {"limit": "1"}

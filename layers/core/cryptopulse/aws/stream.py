@@ -3,7 +3,7 @@
 import random
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from cryptopulse.aws.client import Client
@@ -55,19 +55,43 @@ class Stream:
             ThrottledError: The stream refused some again and again; the others are in it.
             ServiceError: It refused the call.
         """
-        count = size = 0
-        batch: list[dict[str, Any]] = []
+        count = 0
+        for batch in self._batches(records):
+            self.put([entry for _, entry in batch])
+            count += len(batch)
+        return count
+
+    def offer(self, records: Iterable[Record]) -> list[Record]:
+        """Offers each record once, and returns those that the stream did not take.
+
+        One whose answer was lost is returned too, and may come twice.
+
+        Raises:
+            ServiceError: It refused the call for another reason than too much at once.
+        """
+        refused: list[Record] = []
+        for batch in self._batches(records):
+            try:
+                results = self._put([entry for _, entry in batch])
+            except ThrottledError:
+                refused += [record for record, _ in batch]
+            else:
+                refused += [record for (record, _), result in zip(batch, results, strict=True) if "ErrorCode" in result]
+        return refused
+
+    def _batches(self, records: Iterable[Record]) -> Iterator[list[tuple[Record, dict[str, Any]]]]:
+        """The records and their entries, in calls that PutRecords takes."""
+        batch: list[tuple[Record, dict[str, Any]]] = []
+        size = 0
         for record in records:
             data = encode(record)
             if batch and (len(batch) == RECORDS or size + len(data) > BYTES):
-                self.put(batch)
+                yield batch
                 batch, size = [], 0
-            batch.append(self._entry(record.lane, data))
+            batch.append((record, self._entry(record.lane, data)))
             size += len(data)
-            count += 1
         if batch:
-            self.put(batch)
-        return count
+            yield batch
 
     def _entry(self, lane: int, data: bytes) -> dict[str, Any]:
         return entry(f"lane#{lane}", lane, self._lanes, data)
@@ -79,8 +103,7 @@ class Stream:
             ThrottledError, ServiceError: As `publish`.
         """
         for attempt in range(ATTEMPTS):
-            answer = self._client.call("PutRecords", {"StreamName": self._name, "Records": entries})
-            results = zip(entries, answer["Records"], strict=True)
+            results = zip(entries, self._put(entries), strict=True)
             refused = [(each, result) for each, result in results if "ErrorCode" in result]
             if not refused:
                 return
@@ -88,3 +111,9 @@ class Stream:
             if attempt < ATTEMPTS - 1:
                 self._sleep(random.uniform(0, min(2.0, 0.1 * 2**attempt)))
         raise ThrottledError(refused[0][1]["ErrorCode"], f"PutRecords: {len(entries)} records refused")
+
+    def _put(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What became of each entry."""
+        answer = self._client.call("PutRecords", {"StreamName": self._name, "Records": entries})
+        results: list[dict[str, Any]] = answer["Records"]
+        return results

@@ -9,11 +9,11 @@ import msgspec
 
 from cryptopulse.domain.candles import HOUR, INTERVALS
 from cryptopulse.domain.polling import closed
-from cryptopulse.domain.ticks import Candles, Quote
+from cryptopulse.domain.ticks import Candles, Quote, Trades
 from cryptopulse.domain.venues import Product, Session
 from cryptopulse.errors import FeedDownError, UnknownProductError
 from cryptopulse.feeds.budget import Budget, Reserve
-from cryptopulse.feeds.feed import Row, by_start, candles_of, listed, newest_known, quote_of
+from cryptopulse.feeds.feed import Row, Tick, by_start, candles_of, listed, newest_known, quote_of, trades_of
 from cryptopulse.feeds.http import Http, Limit
 
 SPACING: Final = 12
@@ -48,6 +48,13 @@ class _Ticker(msgspec.Struct):
     count: int
 
 
+class _AggTrade(msgspec.Struct):
+    a: int
+    p: str
+    q: str
+    T: int
+
+
 class _Error(msgspec.Struct):
     code: int
 
@@ -56,6 +63,7 @@ _exchange_info = msgspec.json.Decoder(_ExchangeInfo)
 _time = msgspec.json.Decoder(_Time)
 _tickers = msgspec.json.Decoder(list[_Ticker])
 _klines = msgspec.json.Decoder(list[tuple[int, str, str, str, str, str, int, str, int, str, str, str]])
+_agg_trades = msgspec.json.Decoder(list[_AggTrade])
 _error = msgspec.json.Decoder(_Error)
 
 
@@ -149,3 +157,12 @@ class Binance:
         }
         klines = self._http.get("/api/v3/klines", _klines, query, cost=2)
         return by_start((Row(*kline[:6], trades=kline[8]) for kline in klines), step, start, end)
+
+    def trades(self, product: Product, first: int, last: int) -> Trades | None:
+        query: dict[str, str | int] = {"symbol": product.native, "fromId": first, "limit": last - first + 1}
+        told = self._http.get("/api/v3/aggTrades", _agg_trades, query, cost=4)
+        return trades_of(product.symbol, (Tick(each.a, each.p, each.q, each.T) for each in told), first, last)
+
+    def last_id(self, product: Product) -> int:
+        told = self._http.get("/api/v3/aggTrades", _agg_trades, {"symbol": product.native, "limit": 1}, cost=4)
+        return max((each.a for each in told), default=0)

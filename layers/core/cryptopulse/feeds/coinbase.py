@@ -1,7 +1,7 @@
 """Coinbase Exchange, public REST."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import takewhile
 from typing import Final
@@ -11,14 +11,17 @@ import msgspec
 
 from cryptopulse.domain.candles import INTERVALS
 from cryptopulse.domain.polling import RECENT, closed
-from cryptopulse.domain.ticks import Candles, Quote
+from cryptopulse.domain.ticks import Candles, Quote, Trades
 from cryptopulse.domain.venues import Product, Session
 from cryptopulse.feeds.budget import Budget, Reserve
-from cryptopulse.feeds.feed import Row, by_start, candles_of, listed, newest_known, quote_of
+from cryptopulse.feeds.feed import Row, Tick, by_start, candles_of, listed, newest_known, quote_of, trades_of
 from cryptopulse.feeds.http import Http
 
 SPACING: Final = 125
 """Milliseconds from one request to the next: 8 a second; the limit is 10."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class _Product(msgspec.Struct):
@@ -38,9 +41,17 @@ class _Ticker(msgspec.Struct):
     time: str
 
 
+class _Trade(msgspec.Struct):
+    trade_id: int
+    price: str
+    size: str
+    time: str
+
+
 _products = msgspec.json.Decoder(list[_Product])
 _time = msgspec.json.Decoder(_Time)
 _ticker = msgspec.json.Decoder(_Ticker)
+_trades = msgspec.json.Decoder(list[_Trade])
 _candles = msgspec.json.Decoder(list[tuple[int, Decimal, Decimal, Decimal, Decimal, Decimal]])
 
 
@@ -84,7 +95,7 @@ class Coinbase:
         quotes = []
         for product in products:
             ticker = self._http.get(f"/products/{product.native}/ticker", _ticker)
-            quotes.append(quote_of(product.symbol, ticker.price, _unix_ms(ticker.time)))
+            quotes.append(quote_of(product.symbol, ticker.price, unix_ms(ticker.time)))
         return quotes
 
     def candles(self, product: Product, interval: str, start: int, end: int) -> Candles:
@@ -107,15 +118,26 @@ class Coinbase:
         rows = (Row(at * 1000, open_, high, low, close, volume) for at, low, high, open_, close, volume in told)
         return by_start(rows, step, start, end)
 
+    def trades(self, product: Product, first: int, last: int) -> Trades | None:
+        told = self._trades(product, {"after": last + 1, "limit": last - first + 1})
+        ticks = (Tick(each.trade_id, each.price, each.size, unix_ms(each.time)) for each in told)
+        return trades_of(product.symbol, ticks, first, last)
+
+    def last_id(self, product: Product) -> int:
+        return max((each.trade_id for each in self._trades(product, {"limit": 1})), default=0)
+
+    def _trades(self, product: Product, query: Mapping[str, int]) -> list[_Trade]:
+        return self._http.get(f"/products/{product.native}/trades", _trades, query)
+
 
 def _iso(time: int) -> str:
     return datetime.fromtimestamp(time // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _unix_ms(text: str) -> int:
+def unix_ms(text: str) -> int:
     """Unix milliseconds of a time in UTC, with any number of digits; 0, which no price can have, if it is none."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return max(0, (moment - _EPOCH) // _MILLISECOND)
+    except (ValueError, TypeError):  # none at all, or of no time zone
         return 0
-    return int(moment.timestamp() * 1000) if moment.tzinfo else 0

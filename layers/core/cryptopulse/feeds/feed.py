@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple, Protocol
 
-from cryptopulse.domain.ticks import FINEST, Bar, Candles, Quote, scaled
+from cryptopulse.domain.ticks import FINEST, Bar, Candles, Quote, Trades, scaled
 from cryptopulse.domain.venues import Product, Session
 from cryptopulse.errors import FeedDownError, UnreadableError
 
@@ -60,6 +60,14 @@ class Feed(Protocol):
         """
         ...
 
+    def trades(self, product: Product, first: int, last: int) -> Trades | None:
+        """Those trades with ids `first` to `last`, at most 1,000, that the venue tells in one call; None if none."""
+        ...
+
+    def last_id(self, product: Product) -> int:
+        """The id of the newest trade; 0 if there is none yet."""
+        ...
+
 
 class Row(NamedTuple):
     """A candle in the venue's own digits; `start` is Unix milliseconds."""
@@ -72,6 +80,15 @@ class Row(NamedTuple):
     volume: str | Decimal
     trades: int = 1
     """How many it is made of, where the venue tells it."""
+
+
+class Tick(NamedTuple):
+    """A trade in the venue's own digits; `time` is Unix milliseconds."""
+
+    id: int
+    price: str
+    size: str
+    time: int
 
 
 def by_start(rows: Iterable[Row], step: int, start: int, end: int) -> dict[int, Row]:
@@ -151,3 +168,26 @@ def quote_of(symbol: str, price: str, time: int) -> Quote:
     if not 0 < value <= LARGEST or time <= 0 or scale > FINEST:
         raise FeedDownError(f"{symbol}: an impossible price {price} at {time}")
     return Quote(symbol, scale, value, time)
+
+
+def trades_of(symbol: str, ticks: Iterable[Tick], first: int, last: int) -> Trades | None:
+    """The trades with ids `first` to `last` as exact integers, oldest first; None if there are none.
+
+    Raises:
+        FeedDownError: A trade contradicts itself.
+    """
+    asked = sorted(tick for tick in ticks if first <= tick.id <= last)
+    if not asked:
+        return None
+    try:
+        price_scale, prices = scaled(*(tick.price for tick in asked))
+        size_scale, sizes = scaled(*(tick.size for tick in asked))
+    except UnreadableError as error:
+        raise FeedDownError(f"{symbol}: {error}") from error
+    if max(price_scale, size_scale) > FINEST or max(*prices, *sizes) > LARGEST:
+        raise FeedDownError(f"{symbol}: more digits than can be kept")
+    for tick, price, size in zip(asked, prices, sizes, strict=True):
+        if not (price > 0 and size > 0 and tick.time > 0):
+            raise FeedDownError(f"{symbol}: an impossible trade {tick}")
+    times = (tick.time for tick in asked)
+    return Trades(symbol, price_scale, size_scale, list(zip((t.id for t in asked), prices, sizes, times, strict=True)))

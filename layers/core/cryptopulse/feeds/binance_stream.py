@@ -1,0 +1,213 @@
+"""Binance spot, combined WebSocket streams: aggregate trades, and klines for what they tell of the newest trade."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import batched
+from typing import Annotated, Final, final
+from urllib.parse import quote
+
+import msgspec
+
+from cryptopulse.domain.gathering import Gathering
+from cryptopulse.domain.venues import Product
+from cryptopulse.errors import FeedDownError, UnknownProductError, UnreadableError
+from cryptopulse.feeds.feed import LARGEST, Feed
+from cryptopulse.feeds.reading import AHEAD, FAULTS, Reading, exact
+
+DIGITS: Final = 8
+"""After the point, of every price and size."""
+BITS: Final = 62
+"""A price or size that is below zero or needs more is none."""
+STREAMS: Final = 200
+"""Streams named in a URL or in one frame, at most."""
+
+type _Natural = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
+
+
+@final
+class _AggTrade(msgspec.Struct, tag_field="e", tag="aggTrade", gc=False):
+    s: str
+    a: _Natural
+    p: str
+    q: str
+    l: _Natural  # noqa: E741 (Binance's name)
+    T: _Natural
+
+
+class _Bar(msgspec.Struct, gc=False):
+    T: _Natural
+    L: int
+
+
+@final
+class _Kline(msgspec.Struct, tag_field="e", tag="kline", gc=False):
+    E: _Natural
+    s: str
+    k: _Bar
+
+
+@final
+class _ServerShutdown(msgspec.Struct, tag_field="e", tag="serverShutdown", gc=False):
+    pass
+
+
+class _Combined(msgspec.Struct, gc=False):
+    data: _AggTrade | _Kline | _ServerShutdown
+
+
+class _Kind(msgspec.Struct):
+    e: str = ""
+
+
+class _Other(msgspec.Struct):
+    """A frame that is not one of those above."""
+
+    stream: str = ""
+    data: _Kind | list[msgspec.Raw] | None = None
+    e: str = ""
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    code: int | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def kind(self) -> str:
+        return self.data.e if isinstance(self.data, _Kind) else self.e
+
+
+_decode = msgspec.json.Decoder(_Combined).decode
+_decode_other = msgspec.json.Decoder(_Other).decode
+
+
+class _Seen:
+    """What came of a symbol: the newest aggregate's id and its last single trade, and what a kline told beyond."""
+
+    __slots__ = ("append", "id", "last", "symbol", "told")
+
+    def __init__(self, symbol: str, gathering: Gathering) -> None:
+        self.symbol = symbol
+        self.append = gathering.line(symbol, DIGITS, DIGITS).append
+        self.id = self.last = self.told = -1
+
+
+class BinanceReader(Reading):
+    """Reads one connection; see `live_feed.Reader`."""
+
+    def __init__(self, products: Sequence[Product], gathering: Gathering) -> None:
+        super().__init__(gathering)
+        self._seen = {product.native: _Seen(product.symbol, gathering) for product in products}
+        names = _names(products)
+        if len(names) > STREAMS:
+            for number, some in enumerate(batched(names, STREAMS, strict=False), 1):
+                frame = {"method": "SUBSCRIBE", "params": some, "id": number}
+                self.outbox.append(msgspec.json.encode(frame).decode())
+
+    def read(self, frame: str | bytes, received: int) -> None:
+        try:
+            event = _decode(frame).data
+        except FAULTS as error:
+            self._other(frame, received, error)
+            return
+        if type(event) is _AggTrade:
+            seen = self._seen.get(event.s)
+            if seen is None:
+                self._ignored += 1
+                return
+            id_, price_text, size_text, time = event.a, event.p, event.q, event.T
+            append = seen.append
+            try:
+                if price_text[-9] != "." or size_text[-9] != ".":
+                    raise ValueError("not the digits that all have so far")
+                price, size = int(price_text.replace(".", "", 1)), int(size_text.replace(".", "", 1))
+            except (ValueError, IndexError):
+                try:
+                    (price_scale, price), (size_scale, size) = exact(price_text), exact(size_text)
+                    append = self._gathering.line(seen.symbol, price_scale, size_scale).append
+                except UnreadableError as error:
+                    self._keep(frame, received, error)
+                    return
+            if not price or not size or (price | size) >> BITS or time - received > AHEAD:
+                self._keep(frame, received, "an impossible trade")
+                return
+            append((id_, price, size, time))
+            self._gathering.count += 1
+            if id_ > seen.id:
+                seen.id, seen.last = id_, event.l
+            if time > self.time:
+                self.time = time
+        elif type(event) is _Kline:
+            seen = self._seen.get(event.s)
+            if seen is None:
+                self._ignored += 1
+                return
+            if event.E - received > AHEAD:
+                self._keep(frame, received, "a time to come")
+                return
+            self._hear(seen, event.k, event.E)
+        else:
+            self.is_ending = True
+        self._used += 1
+
+    def _hear(self, seen: _Seen, bar: _Bar, time: int) -> None:
+        """Takes what a kline tells of the newest trade; it may run ahead of the trades for a moment."""
+        if time > self.time:
+            self.time = time
+        time = min(time, bar.T)  # the last kline of a minute is sent after its end
+        if bar.L == seen.last >= 0:
+            self._gathering.confirm(seen.symbol, seen.id, time)
+        elif 0 <= seen.last < seen.told:  # not come since the kline before: an aggregate is missing
+            self._gathering.confirm(seen.symbol, seen.id + 1, time)
+        seen.told = bar.L
+
+    def _other(self, frame: str | bytes, received: int, error: Exception) -> None:
+        try:
+            other = _decode_other(frame)
+        except FAULTS:
+            self._keep(frame, received, error)
+            return
+        if other.kind == "serverShutdown":
+            self.is_ending = True
+            self._used += 1
+        elif other.kind in ("aggTrade", "kline"):
+            self._keep(frame, received, error)
+        elif other.error or other.code:
+            text = frame if isinstance(frame, str) else frame.decode()
+            raise FeedDownError(f"binance: {text[:200]}", kind="refused")
+        elif other.result is not msgspec.UNSET:
+            self._used += 1
+        elif other.kind or other.data is not None:
+            self._ignored += 1
+        else:
+            self._keep(frame, received, error)
+
+
+class BinanceStream:
+    """The live feed of Binance; see `LiveFeed`."""
+
+    name = "binance"
+    silence = 30.0
+    lifetime = 23.5 * 3600
+    most = 500
+
+    def __init__(self, url: str, feed: Feed) -> None:
+        self.url = url
+        self._feed = feed
+
+    def address(self, products: Sequence[Product]) -> str:
+        names = _names(products)
+        if len(names) > STREAMS:
+            return f"{self.url}/stream"
+        return f"{self.url}/stream?streams={quote('/'.join(names), safe='@/')}"
+
+    def reader(self, products: Sequence[Product], gathering: Gathering) -> BinanceReader:
+        return BinanceReader(products, gathering)
+
+    def last_ids(self, products: Sequence[Product]) -> dict[str, int]:
+        found = {}
+        for product in products:
+            with suppress(UnknownProductError):
+                found[product.symbol] = self._feed.last_id(product)
+        return found
+
+
+def _names(products: Sequence[Product]) -> list[str]:
+    return [f"{product.native.lower()}@{kind}" for product in products for kind in ("aggTrade", "kline_1m")]
