@@ -180,4 +180,4 @@ def _store(series: Series, interval: str, candles: Candles, young_from: int) -> 
     if old:
         wiring.market().merge(series, interval, old)
     if young:
-        wiring.stream().publish(records(series.venue, wiring.settings().LANES, [young], young.end))
+        wiring.stream().publish(records(series.venue, wiring.settings().LANES, [young]))

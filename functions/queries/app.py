@@ -44,6 +44,7 @@ from cryptopulse.domain.health import Checks, Health, Store
 from cryptopulse.domain.news_sources import Source
 from cryptopulse.domain.news_views import Asset, AssetSentiment, AssetSentimentSeries, NewsArticle, SentimentQuery
 from cryptopulse.domain.prices import Fields, Price, PriceQuery
+from cryptopulse.domain.streaming import StreamState
 from cryptopulse.domain.times import rfc3339
 from cryptopulse.errors import ServiceError
 from cryptopulse.telemetry import entrypoint, logger
@@ -243,7 +244,7 @@ def read_health(now: Now) -> Answer[Health]:
         checks = Checks(Store("down"))
     status = health.overall(checks)
     code = HTTPStatus.SERVICE_UNAVAILABLE if status == "down" else HTTPStatus.OK
-    return Answer(Health(status, own.VERSION, own.FEEDS, "poll", checks), status=code)
+    return Answer(Health(status, own.VERSION, own.FEEDS, own.PRICE_MODE, checks), status=code)
 
 
 def _checks(now: int) -> Checks:
@@ -252,7 +253,16 @@ def _checks(now: int) -> Checks:
     venues = dict.fromkeys([*(venue for venue, _ in own.quotes), *(each.venue for each in series)])
     known = wiring.news().sources()
     sources = {name: known.get(name, Source(url)) for name, url in own.news_sources.items()}
-    return health.check(venues, series, market.lanes(range(own.LANES)), wiring.venues().states(), sources, now)
+    lanes, states, streams = market.lanes(range(own.LANES)), wiring.venues().states(), _streams()
+    return health.check(venues, series, lanes, states, streams, sources, now)
+
+
+def _streams() -> dict[str, StreamState] | None:
+    """How the venues' streams do, as whoever holds them tells; None where there is to be none."""
+    if wiring.settings().PRICE_MODE == "poll":
+        return None
+    lease = wiring.leases().read()
+    return lease.states if lease else {}
 
 
 @api.get("/time", tags=["System"])

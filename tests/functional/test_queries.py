@@ -16,6 +16,7 @@ from cryptopulse.aws.prices import Prices
 from cryptopulse.domain.candles import DAY, HOUR, MINUTE, rows_of
 from cryptopulse.domain.folding import fold
 from cryptopulse.domain.series import Series, lane_of
+from cryptopulse.domain.streaming import StreamState
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record, Trades
 from cryptopulse.domain.venues import VenueState
 from functions.queries import app
@@ -494,7 +495,15 @@ def test_a_cursor_is_bound_to_its_series_and_query(ask: Ask) -> None:
 
 def test_a_healthy_system(ask: Ask, clock: list[int]) -> None:
     answer = ask("/health")
-    ok = {"status": "ok", "gaps": 0, "error": None, "retry_at": None}
+    ok = {
+        "status": "ok",
+        "mode": "poll",
+        "gaps": 0,
+        "gaps_repaired": 0,
+        "reconnects": 0,
+        "error": None,
+        "retry_at": None,
+    }
     assert body(answer) == {
         "status": "ok",
         "version": "test",
@@ -520,11 +529,30 @@ def test_a_failing_venue_is_told_and_the_other_unharmed(ask: Ask) -> None:
     assert (told_["status"], told_["checks"]["prices"]["coinbase"]["status"]) == ("degraded", "ok")
     assert told_["checks"]["prices"]["binance"] == {
         "status": "degraded",
+        "mode": "poll",
         "age_seconds": 21.0,
         "gaps": 0,
+        "gaps_repaired": 0,
+        "reconnects": 0,
         "error": "limited",
         "retry_at": "2026-11-22T06:32:03.057Z",
     }
+
+
+def test_a_dead_stream_is_told_and_the_living_one(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRICE_MODE", "stream")
+    wiring.clear()
+
+    def modes() -> tuple[str, dict[str, tuple[str, str, int]]]:
+        told_ = body(ask("/health"))
+        venues = told_["checks"]["prices"].items()
+        return told_["mode"], {venue: (each["status"], each["mode"], each["reconnects"]) for venue, each in venues}
+
+    polled = ("degraded", "poll", 0)
+    assert modes() == ("stream", {"coinbase": polled, "binance": polled})
+    states = {"coinbase": StreamState(told_at=NOW - 1_000, reconnects=[NOW - MINUTE]), "binance": StreamState()}
+    wiring.leases().take(None, "somebody", NOW, NOW + HOUR, states)
+    assert modes() == ("stream", {"coinbase": ("ok", "stream", 1), "binance": polled})
 
 
 def test_a_store_that_does_not_answer_is_told(

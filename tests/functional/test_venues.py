@@ -52,6 +52,14 @@ def test_a_state_is_about_one_url(venues: Venues) -> None:
     assert venues.reserve("coinbase", 1000, NOON) == NOON
 
 
+def test_turns_taken_before_its_state_is_known_say_nothing_of_a_venue(venues: Venues) -> None:
+    venues.reserve("coinbase", 1000, NOON)
+    assert venues.states() == {}
+    assert venues.state("coinbase", URL) == VenueState(URL)
+    assert venues.states() == {"coinbase": VenueState(URL)}
+    assert venues.reserve("coinbase", 1000, NOON) == NOON + 1000
+
+
 def test_a_list_is_asked_for_once_a_day_by_all_processes(venues: Venues) -> None:
     asked: list[int] = []
 

@@ -1,12 +1,16 @@
 """Health, judged by ages."""
 
+from typing import Any
+
 import pytest
 
-from cryptopulse.domain.health import Checks, SourceHealth, Store, VenueHealth, check, overall
-from cryptopulse.domain.lanes import Lane, SeriesState
+from cryptopulse.domain.folding import KEPT_MINUTES
+from cryptopulse.domain.health import Checks, Mode, SourceHealth, Status, Store, VenueHealth, check, overall
+from cryptopulse.domain.lanes import Lane, Missing, SeriesState
 from cryptopulse.domain.news_feeds import State
 from cryptopulse.domain.news_sources import LONGEST_ERROR, Source
 from cryptopulse.domain.series import Series
+from cryptopulse.domain.streaming import StreamState
 from cryptopulse.domain.venues import VenueState
 from cryptopulse.errors import FeedDownError
 
@@ -14,13 +18,30 @@ NOW = 1_795_329_063_057
 BTC = Series("coinbase", "BTC-USD")
 
 
-def checked(*, age: int, repairs: list[tuple[int, int]] | None = None, state: VenueState | None = None) -> VenueHealth:
-    lane = Lane(0, series={str(BTC): SeriesState(price=1, time=NOW - age, repairs=repairs or [])})
-    return check(["coinbase"], [BTC], {0: lane}, {"coinbase": state} if state else {}, {}, NOW).prices["coinbase"]
+def told(status: Status = "ok", age: float | None = 0.0, mode: Mode = "poll", **more: Any) -> VenueHealth:
+    """What is told of a venue of which nothing else is to be told."""
+    nothing = {"gaps": 0, "gaps_repaired": 0, "reconnects": 0, "error": None, "retry_at": None}
+    return VenueHealth(status=status, mode=mode, age_seconds=age, **nothing | more)
+
+
+def checked(
+    *,
+    age: int,
+    repairs: list[tuple[int, int]] | None = None,
+    missing: list[Missing] | None = None,
+    gaps: tuple[int, int] = (0, 0),
+    state: VenueState | None = None,
+    streams: dict[str, StreamState] | None = None,
+) -> VenueHealth:
+    series = SeriesState(price=1, time=NOW - age, repairs=repairs or [], missing=missing or [])
+    lane = Lane(0, series={str(BTC): series}, gaps={"coinbase": gaps, "binance": (9, 9)})
+    other = Lane(1, gaps={"coinbase": gaps})
+    states = {"coinbase": state} if state else {}
+    return check(["coinbase"], [BTC], {0: lane, 1: other}, states, streams, {}, NOW).prices["coinbase"]
 
 
 def test_a_feed_with_a_young_price_is_ok() -> None:
-    assert checked(age=63_057) == VenueHealth("ok", 63.1, 0, None, None)
+    assert checked(age=63_057) == told(age=63.1)
 
 
 @pytest.mark.parametrize(
@@ -30,13 +51,52 @@ def test_a_feed_is_late_after_three_minutes_and_down_after_five(age: int, status
     assert checked(age=age).status == status
 
 
-def test_a_gap_degrades() -> None:
-    assert checked(age=0, repairs=[(0, 60_000)]) == VenueHealth("degraded", 0.0, 1, None, None)
+@pytest.mark.parametrize(("age", "status"), [(60_000, "ok"), (60_001, "degraded"), (300_001, "down")])
+def test_a_stream_is_late_after_one_minute(age: int, status: Status) -> None:
+    alive = {"coinbase": StreamState(told_at=NOW - 59_999)}
+    assert checked(age=age, streams=alive) == told(status, round(age / 1000, 1), "stream")
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [
+        pytest.param({}, id="no holder yet"),
+        pytest.param({"binance": StreamState(told_at=NOW)}, id="another venue's"),
+        pytest.param({"coinbase": StreamState(told_at=NOW - 60_000)}, id="silent"),
+    ],
+)
+def test_a_venue_polled_for_want_of_a_stream_is_degraded(streams: dict[str, StreamState]) -> None:
+    assert checked(age=100, streams=streams) == told("degraded", 0.1)
+
+
+def test_connections_lost_in_the_last_hour_are_counted() -> None:
+    lost = StreamState(told_at=NOW, reconnects=[NOW - 3_600_000, NOW - 3_599_999, NOW - 1])
+    assert checked(age=0, streams={"coinbase": lost}) == told(mode="stream", reconnects=2)
+
+
+LOST = Missing(7, 8, NOW - 60_000, NOW)
+
+
+@pytest.mark.parametrize(
+    ("gap", "count"),
+    [
+        pytest.param({"repairs": [(0, 60_000)]}, 1, id="candles"),
+        pytest.param({"missing": [LOST, LOST]}, 1, id="trades"),
+        pytest.param({"missing": [LOST], "repairs": [(0, 60_000)]}, 1, id="both"),
+        pytest.param({"missing": [LOST._replace(to_minute=NOW - KEPT_MINUTES - 1)]}, 0, id="given up"),
+    ],
+)
+def test_a_gap_still_asked_for_degrades(gap: dict[str, Any], count: int) -> None:
+    assert checked(age=0, **gap) == told("degraded" if count else "ok", gaps=count)
+
+
+def test_gaps_repaired_are_counted_over_the_lanes() -> None:
+    assert checked(age=0, gaps=(4, 3)) == told(gaps_repaired=6)
 
 
 def test_a_failing_feed_tells_why_and_until_when() -> None:
     state = VenueState("url", kind="limited", error="429 from a host", until=NOW + 943)
-    assert checked(age=0, state=state) == VenueHealth("degraded", 0.0, 0, "limited", "2026-11-22T06:31:04.000Z")
+    assert checked(age=0, state=state) == told("degraded", error="limited", retry_at="2026-11-22T06:31:04.000Z")
 
 
 def test_a_pause_that_is_over_is_not_told() -> None:
@@ -44,16 +104,12 @@ def test_a_pause_that_is_over_is_not_told() -> None:
 
 
 def test_a_venue_without_prices_is_down() -> None:
-    assert check(["binance"], [BTC], {}, {}, {}, NOW) == Checks(
-        Store("ok"), {"binance": VenueHealth("down", None, 0, None, None)}
-    )
+    assert check(["binance"], [BTC], {}, {}, None, {}, NOW) == Checks(Store("ok"), {"binance": told("down", None)})
 
 
 def test_a_series_no_longer_followed_counts_for_nothing() -> None:
     lane = Lane(0, series={str(BTC): SeriesState(price=1, time=NOW, repairs=[(0, 1)])})
-    assert check(["coinbase"], [], {0: lane}, {}, {}, NOW).prices["coinbase"] == VenueHealth(
-        "down", None, 0, None, None
-    )
+    assert check(["coinbase"], [], {0: lane}, {}, None, {}, NOW).prices["coinbase"] == told("down", None)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +123,8 @@ def test_a_series_no_longer_followed_counts_for_nothing() -> None:
         ([], "down"),
     ],
 )
-def test_the_whole_is_down_only_when_every_venue_is(statuses: list[str], expected: str) -> None:
-    venues = {str(number): VenueHealth(status, 0, 0, None, None) for number, status in enumerate(statuses)}  # type: ignore[arg-type]
+def test_the_whole_is_down_only_when_every_venue_is(statuses: list[Status], expected: str) -> None:
+    venues = {str(number): told(status) for number, status in enumerate(statuses)}
     assert overall(Checks(Store("ok"), venues)) == expected
 
 
@@ -96,7 +152,7 @@ ASKED = Source("url").answered(State(until=NOW + 885_000), NOW - 60_000)
     ],
 )
 def test_a_source_of_news_that_fails_or_is_late_degrades(source: Source, expected: SourceHealth) -> None:
-    checks = check(["coinbase"], [BTC], {}, {}, {"somebody": source}, NOW)
+    checks = check(["coinbase"], [BTC], {}, {}, None, {"somebody": source}, NOW)
     assert checks.news == {"somebody": expected}
     checks.prices["coinbase"].status = "ok"
     assert overall(checks) == expected.status

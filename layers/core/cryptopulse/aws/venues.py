@@ -46,15 +46,16 @@ class Venues:
 
     def states(self) -> dict[str, VenueState]:
         """How each venue ever asked has been answering."""
-        return {item["sk"]: _state(item) for item in self._table.query("VENUE")}
+        return {item["sk"]: _state(item) for item in self._table.query("VENUE") if "url" in item}
 
     def state(self, name: str, url: str) -> VenueState:
         """How a venue has been answering at this base URL; what was known of another URL is forgotten."""
         item = self._table.get("VENUE", name)
-        if item is not None and item["url"] == url:
+        before = item.get("url") if item else None  # turns may have been taken before
+        if item is not None and before == url:
             return _state(item)
         new = VenueState(url)
-        self._table.put({"pk": "VENUE", "sk": name, **new._asdict(), "slot": 0})
+        self._table.update("VENUE", name, set=new._asdict() | ({"slot": 0} if before else {}))
         return new
 
     def save(self, name: str, state: VenueState) -> None:
@@ -62,8 +63,8 @@ class Venues:
         self._table.update("VENUE", name, set=state._asdict())
         if state.until:
             try:
-                until = {"until": state.until}
-                self._table.update("VENUE", name, set={"slot": state.until}, condition="#slot < :until", values=until)
+                condition, values = "attribute_not_exists(#slot) OR #slot < :until", {"until": state.until}
+                self._table.update("VENUE", name, set={"slot": state.until}, condition=condition, values=values)
             except ConditionError:
                 return  # they are taken for longer
 

@@ -6,19 +6,22 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from cryptopulse.domain.candles import HOUR, MINUTE
+from cryptopulse.domain.folding import KEPT_MINUTES
 from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.news_sources import Source
 from cryptopulse.domain.prices import STALE
 from cryptopulse.domain.series import Series
+from cryptopulse.domain.streaming import REMEMBERED, StreamState
 from cryptopulse.domain.times import rfc3339
 from cryptopulse.domain.venues import VenueState
 
-LATE: Final = 3 * MINUTE
+LATE: Final = {"poll": 3 * MINUTE, "stream": MINUTE}
 """A feed is late when its newest price is older than this (ms): a polled price is about a minute old."""
 NEWS_LATE: Final = HOUR
 """A source of news is late when it last answered so long ago (ms): it is asked every 15 minutes."""
 
 type Status = Literal["ok", "degraded", "down"]
+type Mode = Literal["poll", "stream"]
 
 
 class Store(Struct):
@@ -27,17 +30,21 @@ class Store(Struct):
     status: Annotated[Literal["ok", "down"], Meta(description="`down`: it does not answer")]
 
 
-class VenueHealth(Struct):
+class VenueHealth(Struct, kw_only=True):
     """How a venue's prices come in."""
 
     status: Annotated[
         Status,
         Meta(
-            description="`degraded`: late (3 minutes), failing, or with gaps; `down`: no price younger than 5 minutes"
+            description="`degraded`: late (polled 3 minutes, streamed 1), failing, polled for want of a stream, or with"
+            " gaps; `down`: no price younger than 5 minutes"
         ),
     ]
+    mode: Annotated[Mode, Meta(description="How its prices come now: `poll` also while its stream is dead")]
     age_seconds: Annotated[float | None, Meta(description="Of its newest price, in seconds; null where there is none")]
-    gaps: Annotated[int, Meta(description="Series with candles missing that are still asked for")]
+    gaps: Annotated[int, Meta(description="Series with trades or candles missing that are still asked for")]
+    gaps_repaired: Annotated[int, Meta(description="How many gaps in the trades were repaired since the beginning")]
+    reconnects: Annotated[int, Meta(description="How many connections of its stream were lost in the last 60 minutes")]
     error: Annotated[
         str | None,
         Meta(
@@ -79,7 +86,7 @@ class Health(Struct):
     version: Annotated[str, Meta(description="Which deployment answers")]
     feeds: Annotated[Literal["live", "simulated"], Meta(description="Whether prices are the exchanges' own")]
     mode: Annotated[
-        Literal["poll", "stream"], Meta(description="How they come: asked for each minute, or as they change")
+        Mode, Meta(description="How they are to come: asked for each minute, or as they change; each venue has its own")
     ]
     checks: Checks
 
@@ -89,6 +96,7 @@ def check(
     series: Iterable[Series],
     lanes: Mapping[int, Lane],
     states: Mapping[str, VenueState],
+    streams: Mapping[str, StreamState] | None,
     sources: Mapping[str, Source],
     now: int,
 ) -> Checks:
@@ -99,35 +107,52 @@ def check(
         series: The series followed.
         lanes: Their lanes, by number.
         states: How each venue has been answering, as far as it was ever asked.
+        streams: How each venue's stream does, as far as there is one; None where prices are polled on purpose.
         sources: How the sources of news have been answering.
         now: Unix ms.
     """
     followed = {str(each) for each in series}
     newest = dict.fromkeys(venues, 0)
     gaps = dict.fromkeys(newest, 0)
+    repaired = dict.fromkeys(newest, 0)
+    oldest = now - KEPT_MINUTES
     for lane in lanes.values():
+        for venue, (_, count) in lane.gaps.items():
+            if venue in newest:
+                repaired[venue] += count
         for name, state in lane.series.items():
             venue = Series.parse(name).venue
             if name in followed and venue in newest:
                 newest[venue] = max(newest[venue], state.time)
-                gaps[venue] += bool(state.repairs)
-    prices = {venue: _venue(newest[venue], gaps[venue], states.get(venue, VenueState("")), now) for venue in newest}
+                gaps[venue] += bool(state.repairs) or any(gap.to_minute >= oldest for gap in state.missing)
+    prices = {}
+    for venue in newest:
+        answering = states.get(venue, VenueState(""))
+        stream = None if streams is None else streams.get(venue, StreamState())
+        prices[venue] = _venue(newest[venue], gaps[venue], repaired[venue], answering, stream, now)
     return Checks(Store("ok"), prices, {name: _source(source, now) for name, source in sources.items()})
 
 
-def _venue(newest: int, gaps: int, state: VenueState, now: int) -> VenueHealth:
+def _venue(
+    newest: int, gaps: int, repaired: int, state: VenueState, stream: StreamState | None, now: int
+) -> VenueHealth:
     age = max(0, now - newest)
+    mode: Mode = "stream" if stream is not None and stream.is_alive(now) else "poll"
+    is_fallback = stream is not None and mode == "poll"
     status: Status = "ok"
     if not newest or age > STALE:
         status = "down"
-    elif age > LATE or gaps or state.kind:
+    elif age > LATE[mode] or gaps or state.kind or is_fallback:
         status = "degraded"
     return VenueHealth(
-        status,
-        round(age / 1000, 1) if newest else None,
-        gaps,
-        state.kind or None,
-        rfc3339(state.until) if state.until > now else None,
+        status=status,
+        mode=mode,
+        age_seconds=round(age / 1000, 1) if newest else None,
+        gaps=gaps,
+        gaps_repaired=repaired,
+        reconnects=sum(now - at < REMEMBERED for at in stream.reconnects) if stream is not None else 0,
+        error=state.kind or None,
+        retry_at=rfc3339(state.until) if state.until > now else None,
     )
 
 
