@@ -74,3 +74,59 @@ def sign(
         f"SignedHeaders={';'.join(names)}, Signature={signature}"
     )
     return signed
+
+
+class PostSigner:
+    """Makes signed JSON posts to one place on one host; what those of one second share is made once a second.
+
+    Args:
+        host: As it is told in the `host` header.
+        path: Percent-encoded, up to and with the slash before the last segment.
+        service: The name to sign for.
+        region: Where it is.
+        credentials: Who signs.
+    """
+
+    def __init__(self, host: str, path: str, service: str, region: str, credentials: Credentials) -> None:
+        self._host = host
+        self._path = path
+        self._signed_path = quote(path, safe="/~")
+        self._service = service
+        self._region = region
+        self._credentials = credentials
+        self._second = -1
+
+    def request(self, segment: str, body: bytes, second: int) -> bytes:
+        """A whole HTTP request.
+
+        Args:
+            segment: The path's last, not encoded.
+            body: What is posted.
+            second: The moment of signing (Unix seconds).
+        """
+        if second != self._second:
+            self._renew(second)
+        once = quote(segment, safe="")
+        twice = once.replace("%", "%25")  # nothing else in it is left to encode
+        canonical = f"POST\n{self._signed_path}{twice}{self._shared}{sha256(body).hexdigest()}"
+        text = self._text + sha256(canonical.encode()).hexdigest()
+        signature = hmac.digest(self._key, text.encode(), "sha256").hex()
+        head = f"POST {self._path}{once}{self._head}{signature}\r\ncontent-length: {len(body)}\r\n\r\n"
+        return head.encode() + body
+
+    def _renew(self, second: int) -> None:
+        self._second = second
+        stamp = datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
+        access_key, secret_key, token = self._credentials
+        headers = {"content-type": "application/json", "host": self._host, "x-amz-date": stamp}
+        if token:
+            headers["x-amz-security-token"] = token
+        names, scope = ";".join(headers), f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
+        self._key = _signing_key(secret_key, stamp[:8], self._region, self._service)
+        self._text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n"
+        self._shared = "\n\n" + "".join(f"{name}:{value}\n" for name, value in headers.items()) + f"\n{names}\n"
+        sent = "".join(f"\r\n{name}: {value}" for name, value in headers.items())
+        self._head = (
+            f" HTTP/1.1{sent}\r\nauthorization: AWS4-HMAC-SHA256 Credential={access_key}/{scope}, "
+            f"SignedHeaders={names}, Signature="
+        )
