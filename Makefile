@@ -3,14 +3,14 @@ SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
-check openapi bench: export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core
+check openapi bench collect: export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core
 
 # The environment is ready when the stamp of exactly these requirements is there, and its Python still runs.
 READY := .venv/ready-$(shell cat requirements/dev.txt | cksum | cut -d ' ' -f 1)
 $(shell .venv/bin/python -c '' 2>/dev/null || rm -f .venv/ready-*)
 VERSION = $(shell git describe --always --tags --dirty=-$$(git diff HEAD | cksum | cut -d ' ' -f 1) 2>/dev/null || echo unversioned)
 
-.PHONY: help env run test fuzz check openapi format bench smoke backfill build build-aws build-host deploy lock clean reset
+.PHONY: help env run test fuzz check openapi format bench smoke chaos backfill build build-aws build-host deploy lock clean reset
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -22,14 +22,20 @@ $(READY):
 
 env: $(READY) ## The environment: .venv, pinned
 
-run: $(READY) ## The whole system on this machine  (PORT=4566 FEEDS=auto|live|simulated ASSETS=BTC,ETH)
-	@PORT="$(PORT)" FEEDS="$(FEEDS)" ASSETS="$(ASSETS)" python -m local.run
+run: $(READY) ## The whole system on this machine  (PORT=4566 FEEDS=auto|live|simulated PRICES=stream|poll ASSETS=BTC,ETH)
+	@PORT="$(PORT)" FEEDS="$(FEEDS)" PRICES="$(PRICES)" ASSETS="$(ASSETS)" python -m local.run
 
 smoke: $(READY) ## The user's journey against what `make run` runs
 	@python -m local.smoke
 
+chaos: $(READY) ## The whole system under random faults, and its candles after them  (SECONDS=300 PORT=4766 SEED=1)
+	@python -m local.chaos --seconds $(or $(SECONDS),300) --port $(or $(PORT),4766) --seed $(or $(SEED),1)
+
 backfill: $(READY) ## History from the exchanges  (ASSETS=BTC,ETH DAYS=30)
 	@python -m local.backfill --assets "$(ASSETS)" --days "$(DAYS)"
+
+collect: $(READY) ## The live streams held by this process, not by Lambda  (STACK=name on AWS)
+	@python -m local.collect --stack "$(STACK)"
 
 test: check ## All checks and tests
 	@python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder

@@ -30,7 +30,6 @@ STACK = "cryptopulse"
 BUCKET = "cryptopulse-artifacts"
 SERVICES = "apigateway,cloudformation,dynamodb,iam,kinesis,kms,lambda,logs,monitoring,s3,scheduler,sqs,sts"
 READY_S = 60
-LOGS_KEPT_S = 600
 MAX_WORKERS = 20
 """Lambda processes at once: each takes some 50 MB."""
 
@@ -56,6 +55,7 @@ class Cloud:
 
     def __init__(self, home: Path, origin: str, processes: Processes) -> None:
         self._home = home
+        self._scratch = home / "tmp"
         self._processes = processes
         self.origin = origin
         self._access = _Access(
@@ -74,9 +74,8 @@ class Cloud:
         """
         port = int(self.origin.rpartition(":")[2])
         require_free_port(port, "local cloud")
-        scratch = self._home / "tmp"
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.mkdir()
         empty_streams(self._home / "state")
         self._processes.start(
             "emulator",
@@ -95,7 +94,7 @@ class Cloud:
                 "SERVICES": SERVICES,
                 "SFTP_ENABLED": "0",
                 "STATE_DIR": str(self._home / "state"),
-                "TMPDIR": str(scratch),
+                "TMPDIR": str(self._scratch),
             },
         )
         deadline = time.monotonic() + READY_S
@@ -167,17 +166,6 @@ class Cloud:
                 return
             time.sleep(0.2)
 
-    def purge_logs(self) -> None:
-        """Deletes logs older than ten minutes: the emulator keeps all in memory, a log stream an invocation."""
-        logs = boto3.client("logs", **self._access)
-        oldest = (time.time() - LOGS_KEPT_S) * 1000
-        for group in logs.describe_log_groups()["logGroups"]:
-            name = group["logGroupName"]
-            for page in logs.get_paginator("describe_log_streams").paginate(logGroupName=name):
-                for stream in page["logStreams"]:
-                    if stream["creationTime"] < oldest:
-                        logs.delete_log_stream(logGroupName=name, logStreamName=stream["logStreamName"])
-
     def invoke(self, function: str, payload: bytes = b"{}") -> bytes:
         """Calls a function and waits for its answer.
 
@@ -194,6 +182,25 @@ class Cloud:
         if "FunctionError" in answer:
             raise ProblemError(f"{function} failed: {body.decode()}")
         return body
+
+    def begin(self, function: str) -> None:
+        """Calls a function, and does not wait for its end."""
+        name = self._physical_id(function)
+        boto3.client("lambda", **self._access).invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
+
+    def workers(self, function: str) -> list[int]:
+        """The ids of a function's processes."""
+        mark = str(self._scratch / f"ministack-lambda-{self._physical_id(function)}-")
+        listed = subprocess.run(["ps", "-axww", "-o", "pid=,command="], capture_output=True, text=True, check=True)
+        return [int(line.split()[0]) for line in listed.stdout.splitlines() if mark in line]
+
+    def drop_lease(self) -> None:
+        """Drops the lease of the live streams: who held it ended with the cloud, and the next is not to wait for it."""
+        stack = self._stack()
+        for output in stack.get("Outputs", []) if stack else []:
+            if output["OutputKey"] == "MarketTable":
+                key = {"pk": {"S": "STREAM"}, "sk": {"S": "LEASE"}}
+                boto3.client("dynamodb", **self._access).delete_item(TableName=output["OutputValue"], Key=key)
 
     def _is_ready(self) -> bool:
         try:

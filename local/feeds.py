@@ -1,4 +1,4 @@
-"""Whose prices: the exchanges' own, or the simulator's."""
+"""Whose prices, the exchanges' own or the simulator's, and how they come."""
 
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
@@ -12,6 +12,7 @@ TIMEOUT_S = 3
 PINGS = {"BinanceUrl": "/api/v3/ping", "CoinbaseUrl": "/time"}
 
 type Choice = Literal["auto", "live", "simulated"]
+type Mode = Literal["stream", "poll"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,18 @@ def parse(word: str) -> Choice:
     if (word or "auto") not in choices:
         raise ProblemError(f"FEEDS={word} is none of {', '.join(choices)}")
     return cast(Choice, word or "auto")
+
+
+def parse_mode(word: str) -> Mode:
+    """Reads PRICES; empty is `stream`.
+
+    Raises:
+        ProblemError: It is neither.
+    """
+    modes = get_args(Mode.__value__)
+    if (word or "stream") not in modes:
+        raise ProblemError(f"PRICES={word} is none of {', '.join(modes)}")
+    return cast(Mode, word or "stream")
 
 
 def choose(choice: Choice) -> Feeds:

@@ -136,6 +136,19 @@ def require_free_port(port: int, purpose: str) -> None:
             ) from error
 
 
+def free_ports() -> int:
+    """The first of two ports on loopback that are free now, one after the other."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Writes a whole file, or leaves the old one."""
     draft = path.with_name(path.name + ".new")

@@ -7,9 +7,8 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO, get_args
@@ -27,8 +26,8 @@ from local.simulator.faults import Newsroom
 
 FIRST_PORT = 4566
 FIRST_PRICES_S = 60
+FIRST_STREAMS_S = 20
 HISTORY_PATIENCE_S = 20
-PURGE_EVERY_S = 60
 
 
 class Run:
@@ -47,15 +46,13 @@ class Run:
         self._simulator = f"http://127.0.0.1:{port + 1}"
         self.processes = Processes(home)
         self.cloud = Cloud(home, f"http://127.0.0.1:{port}", self.processes)
-        self._stopping = threading.Event()
-        self._purger = threading.Thread(target=self._purge_logs)
 
-    def start(self, choice: feeds.Choice, assets: str) -> tuple[Endpoints, Feeds]:
+    def start(self, choice: feeds.Choice, overrides: Mapping[str, str]) -> tuple[Endpoints, Feeds]:
         """All steps until prices flow.
 
         Args:
             choice: Whose prices.
-            assets: Codes to follow, comma-separated; the template's own if empty.
+            overrides: Parameters of the template, among them PriceMode.
 
         Raises:
             ProblemError: A step failed.
@@ -68,15 +65,18 @@ class Run:
             chosen = feeds.choose(choice)
         if chosen.note:
             self._console.print(f"  [bold yellow]{chosen.note}")
-        parameters: dict[str, str] = {"Feeds": chosen.kind} | ({"Assets": assets} if assets else {})
+        parameters: dict[str, str] = {"Feeds": chosen.kind} | dict(overrides)
         if chosen.kind == "simulated":
             with self._step("Starting the simulated exchanges"):
                 self._start_simulator()
             parameters |= {"BinanceUrl": f"{self._simulator}/binance", "CoinbaseUrl": f"{self._simulator}/coinbase"}
+            streams = self._simulator.replace("http", "ws", 1)
+            parameters |= {"BinanceStreamUrl": f"{streams}/binance", "CoinbaseStreamUrl": f"{streams}/coinbase-ws"}
             newsrooms = get_args(Newsroom.__value__)
             parameters["NewsFeeds"] = ",".join(f"{name}={self._simulator}/rss/{name}" for name in newsrooms)
         with self._step("Starting the local cloud"):
             self.cloud.start()
+            self.cloud.drop_lease()
         if not self.cloud.is_deployed(parameters):
             with self._step("Building"):
                 self.cloud.build()
@@ -96,20 +96,22 @@ class Run:
         with self._step("Waiting for the first prices"):
             self.cloud.invoke("IngestPrices")
             self._await_prices(there)
+        is_stream = parameters["PriceMode"] == "stream"
+        if is_stream:
+            self.cloud.begin("StreamPrices")  # its schedule would begin it within a minute
         with self._step("Reading the news"):
             self._read_news()
+        if is_stream:
+            with self._step("Waiting for the live streams"):
+                self._await_streams(there)
         endpoints.write(self._home, there)
         self._write_sam_variables(outputs, parameters)
-        self._purger.start()
         return there, chosen
 
     def stop(self) -> None:
         """Stops everything, the local cloud last to be saved whole."""
         endpoints.path(self._home).unlink(missing_ok=True)
         with self._step("Stopping, and saving the data"):
-            self._stopping.set()
-            if self._purger.is_alive():
-                self._purger.join()
             self.cloud.settle()
             self.processes.stop()
 
@@ -140,6 +142,16 @@ class Run:
             time.sleep(0.5)
         self._console.print(f"  [yellow]none yet after {FIRST_PRICES_S} s; {there.health} tells why")
 
+    def _await_streams(self, there: Endpoints) -> None:
+        deadline = time.monotonic() + FIRST_STREAMS_S
+        while time.monotonic() < deadline:
+            self.processes.check()
+            health = httpx.get(there.health, timeout=30, trust_env=False).json()
+            if all(venue["mode"] == "stream" for venue in health["checks"].get("prices", {}).values()):
+                return
+            time.sleep(0.2)
+        self._console.print(f"  [yellow]not all after {FIRST_STREAMS_S} s, the others are polled; {there.health}")
+
     def _read_news(self) -> None:
         try:
             self.cloud.invoke("IngestNews")
@@ -148,7 +160,13 @@ class Run:
 
     def _write_sam_variables(self, outputs: dict[str, str], parameters: dict[str, str]) -> None:
         """For `sam local --env-vars`: what points its containers at this cloud (docs/operations.md)."""
-        urls = {"BinanceUrl": "BINANCE_URL", "CoinbaseUrl": "COINBASE_URL", "NewsFeeds": "NEWS_FEEDS"}
+        urls = {
+            "BinanceUrl": "BINANCE_URL",
+            "BinanceStreamUrl": "BINANCE_STREAM_URL",
+            "CoinbaseStreamUrl": "COINBASE_STREAM_URL",
+            "CoinbaseUrl": "COINBASE_URL",
+            "NewsFeeds": "NEWS_FEEDS",
+        }
         called = {"AWS_ENDPOINT_URL": self.cloud.origin}
         called |= {urls[name]: value for name, value in parameters.items() if name in urls}
         variables = {
@@ -157,6 +175,7 @@ class Run:
             "CONNECTIONS_TABLE": outputs["ConnectionsTable"],
             "STREAM_NAME": outputs["StreamName"],
             "FEEDS": parameters["Feeds"],
+            "PRICE_MODE": parameters["PriceMode"],
             "ISSUER": outputs["HttpUrl"],
             "SIGNING_KEYS": outputs["SigningKey"],
             "NEWS_ADDRESSES": "any",
@@ -164,10 +183,6 @@ class Run:
         variables |= {name: url.replace("127.0.0.1", "host.docker.internal") for name, url in called.items()}
         text = json.dumps({"Parameters": variables}, indent=2)
         write_atomically(self._home / "sam-local.json", text + "\n")
-
-    def _purge_logs(self) -> None:
-        while not self._stopping.wait(PURGE_EVERY_S):
-            self.cloud.purge_logs()
 
     @contextmanager
     def _step(self, what: str) -> Iterator[None]:
@@ -184,21 +199,24 @@ def main() -> int:
     home = parser.parse_args().home.resolve()
     console = Console(highlight=False, soft_wrap=True)
     forget_aws_account()
-    _stop_on_signals()
+    stop_on_signals()
     try:
         home.mkdir(parents=True, exist_ok=True)
         choice, port = feeds.parse(os.environ.get("FEEDS", "")), _port(os.environ.get("PORT", ""))
+        overrides: dict[str, str] = {"PriceMode": feeds.parse_mode(os.environ.get("PRICES", ""))}
+        if assets := os.environ.get("ASSETS", ""):
+            overrides["Assets"] = assets
         with _only_run(home):
-            return _run(Run(home, port, console), choice, os.environ.get("ASSETS", ""), console)
+            return _run(Run(home, port, console), choice, overrides, console)
     except ProblemError as problem:
         console.print(f"[red]✗[/] {problem}")
         return 1
 
 
-def _run(run: Run, choice: feeds.Choice, assets: str, console: Console) -> int:
+def _run(run: Run, choice: feeds.Choice, overrides: Mapping[str, str], console: Console) -> int:
     began = time.monotonic()
     try:
-        there, chosen = run.start(choice, assets)
+        there, chosen = run.start(choice, overrides)
         console.print(
             f"\nUp in {time.monotonic() - began:.0f} s: [bold]{there.http}/docs[/]  Ctrl-C stops, and keeps the data.\n"
         )
@@ -213,7 +231,7 @@ def _run(run: Run, choice: feeds.Choice, assets: str, console: Console) -> int:
     return 0
 
 
-def _stop_on_signals() -> None:
+def stop_on_signals() -> None:
     """Every way of ending is Ctrl-C, also in the background of a script, where SIGINT begins ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))

@@ -34,27 +34,33 @@ async def show(endpoints: Endpoints, console: Console, footer: str, check: Calla
         check: Called every second; what it raises ends the show.
     """
     rows: Rows = {}
+    modes: dict[str, str] = {}
     ready = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as tasks, _screen(console) as draw:
-            tasks.create_task(_statistics(endpoints.http, rows, ready))
+            tasks.create_task(_statistics(endpoints, rows, modes, ready))
             tasks.create_task(_ticks(endpoints.websocket, rows, ready))
             while True:
                 check()
-                draw(rows, footer)
+                draw(rows, " · ".join([footer, *(f"{venue}: {mode}" for venue, mode in modes.items())]))
                 await asyncio.sleep(CHECK_EVERY_S)
     except ExceptionGroup as group:
         raise group.exceptions[0] from group
 
 
-async def _statistics(url: str, rows: Rows, ready: asyncio.Event) -> None:
+async def _statistics(endpoints: Endpoints, rows: Rows, modes: dict[str, str], ready: asyncio.Event) -> None:
+    """Keeps the 24-hour figures, and by venue how its prices come."""
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         while True:
             try:
-                answer = await client.get(f"{url}/prices")
+                health = await client.get(endpoints.health)
+                answer = await client.get(f"{endpoints.http}/prices")
             except httpx.TransportError:
                 pass  # The next one will tell, and the check whether the cloud is still there.
             else:
+                if health.is_success:
+                    venues = health.json()["checks"]["prices"].items()
+                    modes |= {name: venue["mode"] for name, venue in venues}
                 if answer.is_success:
                     for item in answer.json()["items"]:
                         last = rows.get(item["symbol"])
@@ -84,10 +90,13 @@ async def _screen(console: Console) -> AsyncIterator[Callable[[Rows, str], None]
         with Live(console=console, auto_refresh=False, transient=True) as live:
             yield lambda rows, footer: live.update(_render(rows, footer), refresh=True)
     else:
-        shown = -1.0
+        shown, told = -1.0, ""
 
         def line(rows: Rows, footer: str) -> None:
-            nonlocal shown
+            nonlocal shown, told
+            if footer != told:
+                told = footer
+                console.print(footer, soft_wrap=True)
             now = asyncio.get_running_loop().time()
             if rows and now - shown >= LINE_EVERY_S:
                 shown = now

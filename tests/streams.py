@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from cryptopulse.domain.gathering import Gathering
 from cryptopulse.domain.venues import Product
-from cryptopulse.errors import FeedDownError
+from cryptopulse.errors import CryptoPulseError, FeedDownError
 from cryptopulse.feeds.live_feed import Unreadable
 
 NOON = 1_795_348_800_000
@@ -60,7 +60,7 @@ class FakeFeed:
         self.name = name
         self.url = url
         self.asked: list[list[str]] = []
-        self.last: dict[str, int] | FeedDownError = {}
+        self.last: dict[str, int] | CryptoPulseError = {}
 
     def address(self, products: Sequence[Product]) -> str:
         return f"{self.url}/{'+'.join(product.native for product in products)}"
@@ -70,7 +70,7 @@ class FakeFeed:
 
     def last_ids(self, products: Sequence[Product]) -> dict[str, int]:
         self.asked.append([product.symbol for product in products])
-        if isinstance(self.last, FeedDownError):
+        if isinstance(self.last, CryptoPulseError):
             raise self.last
         return self.last
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import sha256
+from secrets import token_hex
 from typing import Any, Final
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -29,7 +30,7 @@ RENEWAL: Final = 5.0
 RETRY: Final = 1.0
 """Seconds from one renewal to the next, and after one that got no answer."""
 FIRST_DATA: Final = 20.0
-"""Seconds to wait for the first data of every venue before the lease is taken."""
+"""Seconds to wait for the first data of every venue before the lease is taken over; of any where nobody has it."""
 REPORT: Final = 60.0
 """Seconds from one report, and look at what is to be streamed, to the next."""
 
@@ -55,13 +56,13 @@ class Holder:
     """One that holds the streams, or tries to.
 
     Args:
-        name: Nobody else has it.
+        name: Whose it is.
         left: Seconds left.
         insists: Takes the lease over also from one that is alive and well.
     """
 
     def __init__(self, name: str, left: Callable[[], float], *, insists: bool = False) -> None:
-        self._name = name
+        self._name = f"{name}/{token_hex(4)}"  # Lambda may run an event twice, with one request id
         self._left = left
         self._insists = insists
         self._leases = wiring.leases()
@@ -110,9 +111,12 @@ class Holder:
             clock=wiring.now,
         )
         collector.update(products)
+        # While nobody holds them, one venue's data are better than none.
+        is_held = lease is not None and lease.held_to > wiring.now()
+        awaited = [streamed] if is_held else [[venue] for venue in streamed]
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(collector.run(stop))
-            waiting = [tasks.create_task(each) for each in (collector.first_data(streamed), _until(stop))]
+            waiting = [tasks.create_task(each) for each in (*map(collector.first_data, awaited), _until(stop))]
             await asyncio.wait(waiting, timeout=min(FIRST_DATA, self._left()), return_when=asyncio.FIRST_COMPLETED)
             for each in waiting:
                 each.cancel()

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 from websockets.sync.client import ClientConnection, connect
@@ -12,8 +13,15 @@ from local.endpoints import Endpoints
 from local.journeys.answers import call, expect, get, hear, say
 
 DAY_MS = 86_400_000
+MINUTE_MS = 60_000
+REPAIRED_MS = 10 * MINUTE_MS
+"""What was missed, at the start too, is there after so long."""
 TICK_S = 100
-"""Prices move once a minute, and travel some seconds."""
+"""Polled prices move once a minute, and travel some seconds."""
+LIVE_FRAMES, LIVE_S, LIVE_AGE_S = 5, 60, 5
+"""A trader hears so often, in so many seconds at most, of trades that are at most so old."""
+CLOSED_MS = 3_000
+"""A candle closes at most so long after its minute's end."""
 
 
 def walk(client: httpx.Client, endpoints: Endpoints) -> Iterator[str]:
@@ -29,12 +37,20 @@ def walk(client: httpx.Client, endpoints: Endpoints) -> Iterator[str]:
     with connect(endpoints.websocket, proxy=None, open_timeout=30) as socket:
         yield from _talk(socket)
         yield from _listen(socket)
+    if get(client, "/health").json()["mode"] == "stream":
+        with connect(endpoints.websocket, proxy=None, open_timeout=30) as socket:
+            yield from _trade(socket)
 
 
 def _look_around(client: httpx.Client) -> Iterator[str]:
     health = get(client, "/health").json()
     expect("status", health["status"] in ("ok", "degraded"), health)
+    expect("mode", health["mode"] in ("poll", "stream"), health)
+    venues = health["checks"]["prices"]
+    expect("venues", sorted(venues) == ["binance", "coinbase"], health)
     yield f"health: {health['status']}, feeds {health['feeds']}, version {health['version']}"
+    told = (f"{name} {venue['mode']}, {venue['gaps']} gaps" for name, venue in venues.items())
+    yield f"prices by {health['mode']}: {'; '.join(told)}"
     now = get(client, "/time").json()["time"]
     drift = abs((datetime.now(UTC) - datetime.fromisoformat(now)).total_seconds())
     expect("time", drift < 5, now)
@@ -68,7 +84,7 @@ def _read_candles(client: httpx.Client, simulator: str | None) -> Iterator[str]:
         for _, opened, high, low, closed, _volume in rows:
             expect(interval, low <= min(opened, closed) <= max(opened, closed) <= high, rows)
         if simulator and interval != "4h":
-            _expect_truth(simulator, interval, rows)
+            _expect_truth(simulator, page)
         yield f"candles: {limit} of {interval}, the last {rows[-1]}" + (
             ", as the exchange has them" if simulator else ""
         )
@@ -80,13 +96,18 @@ def _read_candles(client: httpx.Client, simulator: str | None) -> Iterator[str]:
     yield f"candles: ETag {tag} spares the second transfer"
 
 
-def _expect_truth(simulator: str, interval: str, rows: list[list[float]]) -> None:
+def _expect_truth(simulator: str, page: dict[str, Any]) -> None:
+    """What is not told to be incomplete must be true; what is young may still be absent."""
+    incomplete = page["incomplete"]
+    rows = [row for row in page["candles"] if row[0] not in incomplete]
     span = {"start": int(rows[0][0]), "end": int(rows[-1][0]) + 1}
-    query = {"venue": "coinbase", "symbol": "BTC-USD", "interval": interval} | span
+    query = {"venue": "coinbase", "symbol": "BTC-USD", "interval": page["interval"]} | span
     answer = httpx.get(f"{simulator}/admin/candles", params=query, trust_env=False)
+    known, old = {row[0] for row in rows}, time.time() * 1000 - REPAIRED_MS
     truth = [[row[0], *map(float, row[1:6])] for row in answer.raise_for_status().json()["candles"]]
+    truth = [row for row in truth if row[0] in known or (row[0] < old and row[0] not in incomplete)]
     expect(
-        f"{interval} candles",
+        f"{page['interval']} candles",
         rows == truth,
         [(ours, theirs) for ours, theirs in zip(rows, truth, strict=False) if ours != theirs],
     )
@@ -130,3 +151,28 @@ def _listen(socket: ClientConnection) -> Iterator[str]:
     for tick in frame["ticks"]:
         expect("tick", tick["symbol"] in symbols and tick["time"] > known[tick["symbol"]], (tick, known))
     yield f"WebSocket: ticks after {time.monotonic() - began:.0f} s: {json.dumps(frame['ticks'])}"
+
+
+def _trade(socket: ClientConnection) -> Iterator[str]:
+    asked = {"action": "subscribe", "symbols": ["BTC-USD", "ETH-USD"], "interval_ms": 250}
+    told = say(socket, asked | {"channel": "ticks"})
+    expect("ticks", (told["type"], told["interval_ms"]) == ("subscribed", 250), told)
+    hear(socket)
+    began = time.monotonic()
+    ages = []
+    for _ in range(LIVE_FRAMES):
+        ticks = hear(socket, LIVE_S)["ticks"]
+        ages += [time.time() - datetime.fromisoformat(tick["time"]).timestamp() for tick in ticks]
+    seconds = time.monotonic() - began
+    expect("live ticks", seconds < LIVE_S and max(ages) < LIVE_AGE_S, (seconds, ages))
+    yield f"WebSocket: {LIVE_FRAMES} frames of live ticks in {seconds:.1f} s, the oldest {max(ages):.1f} s old"
+    say(socket, {"action": "unsubscribe", "channel": "ticks", "symbols": asked["symbols"]})
+    start = time.time_ns() // 1_000_000 // MINUTE_MS * MINUTE_MS
+    say(socket, asked | {"channel": "candles", "interval": "1m"})
+    while True:
+        frame = hear(socket, TICK_S)
+        late = time.time_ns() // 1_000_000 - start - MINUTE_MS
+        if frame["type"] == "candles" and any(each["closed"] and each["time"] == start for each in frame["candles"]):
+            break
+        expect("a closed candle", late < CLOSED_MS, f"none {late} ms after the end of its minute")
+    yield f"WebSocket: the candle of a minute closed {late} ms after its end"

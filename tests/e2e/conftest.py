@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ import pytest
 
 from local import endpoints
 from local.endpoints import Endpoints
+from local.feeds import Mode
+from local.processes import free_ports
 from local.template import ROOT
 
 UP_S = 180
@@ -28,7 +29,7 @@ class System:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.port = _free_ports()
+        self.port = free_ports()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -39,9 +40,10 @@ class System:
     def output(self) -> str:
         return (self.home / "run.log").read_text()
 
-    def start(self) -> Endpoints:
+    def start(self, prices: Mode = "stream") -> Endpoints:
         """Starts it with simulated exchanges and two assets, and waits until it says that it is up."""
-        environment = os.environ | {"PORT": str(self.port), "FEEDS": "simulated", "ASSETS": "BTC,ETH"}
+        choices = {"FEEDS": "simulated", "PRICES": prices, "ASSETS": "BTC,ETH"}
+        environment = os.environ | choices | {"PORT": str(self.port)}
         with (self.home / "run.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "local.run", "--home", str(self.home)],
@@ -70,19 +72,6 @@ class System:
     @property
     def runs(self) -> bool:
         return self._process is not None and self._process.poll() is None
-
-
-def _free_ports() -> int:
-    """The first of two free neighbours."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ def test_each_round_tries_to_hold_the_streams_and_only_the_first_insists(monkeyp
             raise ProblemError("no credentials")
 
     async def hold(self: Holder, own: asyncio.Event) -> int:
-        held.append((self._name.rpartition("-")[2], self._insists))
+        held.append((self._name.partition("/")[0].rpartition("-")[2], self._insists))
         assert 0 < self._left() <= wiring.settings().STREAM_SECONDS
         if len(held) == 2:
             raise ThrottledError("NoAnswer", "none")

@@ -24,7 +24,7 @@ from cryptopulse.feeds.live_feed import LiveFeed
 from functions.stream_prices import app
 from functions.stream_prices.app import Holder
 from tests.functional.conftest import Streamed
-from tests.streams import Exchange, Script, frame, tells, until
+from tests.streams import Exchange, FakeFeed, Script, frame, tells, until
 
 BTC, ETH = (Product(symbol, symbol, trading=True) for symbol in ("BTC-USD", "ETH-USD"))
 
@@ -80,7 +80,7 @@ def never() -> float:
 
 def held(lease: Lease | None) -> tuple[int, str, bool]:
     assert lease is not None
-    return lease.generation, lease.holder, lease.held_to > wiring.now()
+    return lease.generation, lease.holder.partition("/")[0], lease.held_to > wiring.now()
 
 
 def test_nothing_is_held_where_prices_are_polled(
@@ -214,8 +214,12 @@ def taking(monkeypatch: pytest.MonkeyPatch, first: Callable[[Leases, Lease | Non
     monkeypatch.setattr(Leases, "read", watched)
 
 
-def test_who_is_slower_lets_the_other_lead(listed: None, streamed: Streamed, monkeypatch: pytest.MonkeyPatch) -> None:
-    taking(monkeypatch, lambda self, seen: self.take(seen, "faster", wiring.now(), wiring.now(), {}))
+@pytest.mark.parametrize("name", ["faster", "b"])
+def test_who_is_slower_lets_the_other_lead(
+    listed: None, streamed: Streamed, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Also one of the same name: Lambda may run an event twice."""
+    taking(monkeypatch, lambda self, seen: self.take(seen, name, wiring.now(), wiring.now(), {}))
 
     async def story() -> None:
         async with exchange(monkeypatch, tells(frame(1))):
@@ -223,7 +227,35 @@ def test_who_is_slower_lets_the_other_lead(listed: None, streamed: Streamed, mon
 
     run(story())
     assert ids(streamed) == []
-    assert held(wiring.leases().read()) == (1, "faster", True)
+    assert held(wiring.leases().read()) == (1, name, True)
+
+
+@pytest.mark.parametrize(("lasts", "is_taken"), [(0, True), (app.OVERDUE, False)])
+def test_a_venue_that_is_down_delays_only_who_takes_over_from_a_living_one(
+    listed: None, monkeypatch: pytest.MonkeyPatch, lasts: int, is_taken: bool
+) -> None:
+    monkeypatch.setattr(app, "FIRST_DATA", 30)
+    market, venues, settings = wiring.market(), wiring.venues(), wiring.settings()
+    market.save_series([Series("binance", "BTC-USD"), Series("coinbase", "BTC-USD")])
+    venues.products("binance", settings.BINANCE_URL, wiring.now(), lambda: [BTC])
+
+    async def story() -> None:
+        now = wiring.now()
+        wiring.leases().take(None, "before", now - HELD + lasts, now + 800_000, {})
+        async with Exchange(tells(frame(1))) as good, Exchange(tells()) as bad:
+            feeds = [FakeFeed("binance", bad.feed.url), good.feed]
+            monkeypatch.setattr(wiring, "live_feeds", lambda: feeds)
+            stop = asyncio.Event()
+            holding = asyncio.create_task(Holder("b", never).hold(stop))
+            if is_taken:
+                await until(lambda: held(wiring.leases().read())[0] == 2)
+            else:
+                await until(lambda: good.heard and bad.heard)
+                await asyncio.sleep(0.2)
+            stop.set()
+            assert await holding == (2 if is_taken else 0)
+
+    run(story())
 
 
 def test_who_has_recovered_keeps_the_streams(listed: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptopulse.domain.candles import FROM_TRADES, FROM_VENUE, HOUR, MINUTE
-from cryptopulse.domain.folding import GRACE, KEPT, KEPT_MINUTES, NEWCOMER, PACK_AFTER, PATIENCE, RANGES, Folded, fold
+from cryptopulse.domain.folding import (
+    ANEW,
+    GRACE,
+    KEPT,
+    KEPT_MINUTES,
+    NEWCOMER,
+    PACK_AFTER,
+    PATIENCE,
+    RANGES,
+    Folded,
+    fold,
+)
 from cryptopulse.domain.lanes import Lane, Minute, Missing, decode_lane, decode_minute, encode_lane, encode_minute
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record, Trades
@@ -514,6 +525,27 @@ def test_a_lane_written_before_gaps_were_counted_is_read_with_those_it_has() -> 
     assert lane.gaps == {"binance": (2, 2), "coinbase": (0, 0)}
 
 
+def test_a_venue_that_counts_anew_is_followed() -> None:
+    """Simulated exchanges, and then the true ones in their names."""
+    world = World()
+    world.fold(trades_of((5_000_000, 100, 1, NOON)), Clock(NOON + 1))
+    world.fold(Candles("BTC-USDT", 2, 4, NOON, NOON + MINUTE, NOON + 3 * MINUTE, [Bar(NOON, 100, 100, 100, 100, 1)]))
+    world.fold(trades_of((5_000_002, 100, 1, NOON + MINUTE)))
+    later = NOON + MINUTE + ANEW
+    world.fold(trades_of((7, 200, 1, later)), Clock(later + 1_000, {"BTC-USDT": 7}))
+    world.fold(trades_of((8, 200, 1, later + 2_000), (9, 300, 2, later + MINUTE)), Clock(later + 2 * MINUTE + GRACE))
+    state = world.lane.series[NAME]
+    assert (state.high, state.missing) == (9, [Missing(0, 7, later, later)])
+    assert state.repairs == [BEFORE, (NOON + MINUTE, later)]
+    assert world.lane.gaps == {"binance": (3, 2)}
+    assert world.rows() == {
+        NOON: (100, 100, 100, 100, 1, FROM_VENUE, True),
+        NOON + MINUTE: (100, 100, 100, 100, 1, FROM_TRADES, False),
+        later: (200, 200, 200, 200, 1, FROM_TRADES, False),
+        later + MINUTE: (300, 300, 300, 300, 2, FROM_TRADES, True),
+    }
+
+
 def test_ids_missing_for_longer_than_minutes_are_kept_are_given_up() -> None:
     world = streamed((1, 100, 1, NOON), (3, 100, 1, NOON + 1))
     world.fold(Clock(NOON + KEPT_MINUTES))
@@ -552,3 +584,27 @@ def test_hours_of_candles_that_came_before_any_clock_are_packed_when_it_comes() 
     assert (world.lane.packed_to, world.lane.unpacked) == (NOON - 2 * HOUR, [])
     world.fold(Clock(NOON + 8 * MINUTE))
     assert (world.lane.packed_to, world.lane.unpacked) == (NOON, [NOON - 2 * HOUR, NOON - HOUR])
+
+
+def test_the_trades_before_a_streams_first_make_its_minute_whole() -> None:
+    """A series that was polled; the stream begins amidst a minute, and what came before is asked for by its ids."""
+    world = World()
+    bars = [Bar(NOON - age * MINUTE, 5, 5, 5, 5, 9) for age in (5, 4, 3, 2, 1)]
+    world.fold(Candles("BTC-USDT", 2, 4, NOON - 5 * MINUTE, NOON, NOON + 900, bars))
+    world.fold(Clock(NOON + 20_000, {"BTC-USDT": 500}))
+    assert [gap[:2] for gap in world.lane.series[NAME].missing] == [(0, 500)]
+    before = [(id_, 7, 1, NOON - 10_000 + 200 * (id_ - 400)) for id_ in range(400, 501)]  # 50 of them before noon
+    world.fold(trades_of(*before), Clock(NOON + MINUTE + 2_000, {"BTC-USDT": 500}))
+    assert world.lane.series[NAME].missing == []
+    assert world.rows()[NOON - MINUTE] == (5, 5, 5, 5, 9, FROM_VENUE, True)
+    assert world.rows()[NOON] == (7, 7, 7, 7, 51, FROM_TRADES, True)
+    assert world.lane.gaps == {"binance": (2, 2)}  # a trade amidst a range makes two of it
+
+
+def test_an_idle_series_last_trade_proves_that_the_minute_lacks_nothing() -> None:
+    world = World()
+    bars = [Bar(NOON - 5 * MINUTE, 5, 5, 5, 5, 9)]
+    world.fold(Candles("BTC-USDT", 2, 4, NOON - 5 * MINUTE, NOON, NOON + 900, bars))
+    world.fold(Clock(NOON + 20_000, {"BTC-USDT": 500}))
+    world.fold(trades_of((500, 7, 1, NOON - 5 * MINUTE)))
+    assert (world.lane.series[NAME].missing, world.lane.series[NAME].repairs[1:]) == ([], [])

@@ -140,11 +140,12 @@ def test_a_clock_holds_the_venues_word_of_its_own_minute() -> None:
     to = gathering()
     to.confirm("BTC-USD", 8, NOON + 1)
     to.confirm("BTC-USD", 7, NOON + 2)  # REST may be behind
-    to.confirm("SOL-USD", 5, NOON - 1)  # another minute
+    to.confirm("SOL-USD", 5, NOON - 1)  # another minute: by the kline that closes it
+    to.confirm("ETH-USD", 4, NOON - 3)
     to.confirm("LTC-USD", 6, NOON + 3_000)  # still to come
     to.advance(NOON + 2_000)
     assert to.take() == [
-        record("SOL-USD", Clock(NOON + 2_000)),
+        record("SOL-USD", Clock(NOON - 1, {"SOL-USD": 5, "ETH-USD": 4}), Clock(NOON + 2_000)),
         record("BTC-USD", Clock(NOON + 2_000, {"BTC-USD": 8})),
     ]
     to.advance(NOON + 3_000)

@@ -108,7 +108,9 @@ def test_a_streamed_series_that_lacks_nothing_is_not_asked_for() -> None:
         pytest.param((1, 1000, 12, 11), [ago(12, 10)], id="too old"),
         pytest.param((1, 1001, 4, 0), [ago(4, 2)], id="too many and not all minutes ended 2 minutes ago"),
         pytest.param((1, 1001, 2, 0), [], id="too many and no minute ended 2 minutes ago"),
-        pytest.param((0, 500_000, 2, 2), [], id="all before the first"),
+        pytest.param((0, 500_000, 2, 2), [Ids(499_001, 500_000, NOON - MINUTE)], id="all before the first"),
+        pytest.param((0, 7, 0, 0), [Ids(1, 7, NOON + MINUTE)], id="the few before the first"),
+        pytest.param((0, 500_000, 3, 3), [ago(3, 2)], id="all before the first, and a candle tells as much"),
     ],
 )
 def test_few_and_young_trades_are_asked_for_by_id_and_others_by_candles(
@@ -145,12 +147,13 @@ def test_repairs_wait_for_their_candles_too_and_stand_in_line_with_trades() -> N
     assert repairing(state, page=60) == [ago(30, 2), Ids(6_000, 6_001, NOON - 9 * MINUTE), ago(540, 480)]
 
 
-@pytest.mark.parametrize(("ago_", "looks"), [(4, False), (5, True), (6, True), (7, False)])
-def test_what_candles_told_before_the_stream_went_on_is_looked_at_again_when_it_is_final(
-    ago_: int, looks: bool
-) -> None:
-    state = SeriesState(high=9_999, high_minute=NOON, known_to=NOON - ago_ * MINUTE)
-    assert repairing(state) == [ago(ago_ + 295, ago_)] * looks
+def test_what_candles_told_before_the_stream_went_on_is_looked_at_again_some_times() -> None:
+    looks = {}
+    for minutes in range(300):
+        state = SeriesState(high=9_999, high_minute=NOON, known_to=NOON - minutes * MINUTE)
+        if found := repairing(state):
+            looks[minutes] = found
+    assert looks == {minutes: [ago(minutes + 295, minutes)] for minutes in (5, 10, 20, 40, 80)}
 
 
 def test_minutes_no_longer_kept_are_not_asked_for() -> None:

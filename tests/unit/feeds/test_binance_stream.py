@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cryptopulse.domain.candles import MINUTE
 from cryptopulse.domain.folding import fold
@@ -245,6 +247,47 @@ def test_before_the_first_trade_a_kline_says_nothing_of_ids(last: int) -> None:
 def test_late_trades_do_not_take_back_what_is_newest() -> None:
     _, told = reading(agg_trade(6), agg_trade(5), kline(13))
     assert told.confirmed == [("BTC-USDT", 6, NOON + 2000)]
+
+
+def records(frames: Sequence[str], takes: Sequence[bool]) -> tuple[list[tuple[int, Decimal, Decimal, int]], object]:
+    """The trades of a symbol as its records tell them, taken after these frames and at the end; and what was read."""
+    told = Told("binance")
+    reader = BinanceReader([BTC], told)
+    taken: list[Record] = []
+    for frame, is_taken in zip(frames, takes, strict=True):
+        reader.read(frame, NOON + 30_000)
+        if is_taken:
+            told.advance(reader.time)
+            taken += told.take()
+    taken += told.take()
+    trades = [
+        (id_, Decimal(price).scaleb(-message.price_scale), Decimal(size).scaleb(-message.size_scale), time)
+        for record in taken
+        for message in record.messages
+        if isinstance(message, Trades)
+        for id_, price, size, time in message.trades
+    ]
+    return sorted(trades), (reader.frames, reader.time, reader.unreadable, told.confirmed, told.count)
+
+
+NUMBERS = st.sampled_from(["1.00000000", "75205.32000000", "0.00001000", "0.5", "1e-7", "0.0000000012", "-1.00000000"])
+FRAMES = st.one_of(
+    st.builds(
+        lambda id_, p, q, time: agg_trade(id_, p=p, q=q, T=NOON + time),
+        st.integers(1, 5),
+        NUMBERS,
+        NUMBERS,
+        st.integers(0, 99_000),
+    ),
+    st.builds(kline, st.integers(-1, 12), st.integers(NOON, NOON + 99_000)),
+    st.just("{"),
+)
+
+
+@given(st.lists(st.tuples(FRAMES, st.booleans()), max_size=30))
+def test_the_same_frames_are_the_same_records_whenever_they_are_taken(steps: list[tuple[str, bool]]) -> None:
+    frames = [frame for frame, _ in steps]
+    assert records(frames, [is_taken for _, is_taken in steps]) == records(frames, [False] * len(frames))
 
 
 # --- the connection ---

@@ -16,7 +16,7 @@ from cryptopulse.domain.gathering import Gathering
 from cryptopulse.domain.streaming import StreamState
 from cryptopulse.domain.ticks import Clock, Record, Trades
 from cryptopulse.domain.venues import Product
-from cryptopulse.errors import FeedDownError, ServiceError
+from cryptopulse.errors import CryptoPulseError, FeedDownError, ServiceError, ThrottledError
 from cryptopulse.feeds import collector as module
 from cryptopulse.feeds.collector import Collector, Counts
 from cryptopulse.feeds.live_feed import Unreadable
@@ -511,15 +511,40 @@ def test_last_ids_of_a_minute_before_are_asked_for_again() -> None:
     run(story())
 
 
-def test_last_ids_that_cannot_be_had_are_done_without() -> None:
+@pytest.mark.parametrize(
+    "failure", [FeedDownError("no"), ThrottledError("NoAnswer", "no turns")], ids=["venue", "table"]
+)
+def test_last_ids_that_cannot_be_had_are_asked_for_again_and_done_without(
+    failure: CryptoPulseError, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def story() -> None:
         kinesis = Kinesis()
+        monkeypatch.setattr(module, "HELD_BACK", 0.05)
+        monkeypatch.setattr(module, "ASKING_AGAIN", 0.01)
         async with Exchange(tells(frame(1, 5_000))) as exchange:
             feed = exchange.feed
-            feed.last = FeedDownError("no")
+            feed.last = failure
             async with collecting(feed, kinesis=kinesis):
-                await until(lambda: kinesis.ids == [1] and feed.asked)
+                await until(lambda: kinesis.ids == [1] and len(feed.asked) > 1)
+                await until(lambda: kinesis.clocks == [(5_000, {})])
 
+    run(story())
+
+
+def test_after_a_reconnect_the_clock_waits_for_what_was_lost_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        kinesis = Kinesis()
+        # ETH 11, at 0:40, is lost with the first connection; BTC goes on at 1:10.
+        first = leaves(frame(1, 30_000), frame(10, 31_000, "ETH-USD"))
+        async with Exchange(first, tells(frame(2, 70_000))) as exchange:
+            feed = exchange.feed
+            feed.last = {"ETH-USD": 11, "BTC-USD": 2}
+            async with collecting(feed, kinesis=kinesis, products=(BTC, ETH)):
+                await until(lambda: len(kinesis.clocks) == 2)
+            assert sorted(kinesis.clocks, key=str) == [(70_000, {"BTC-USD": 2}), (70_000, {"ETH-USD": 11})]
+
+    monkeypatch.setattr(module, "FIRST_DELAY", 0.0)
+    monkeypatch.setattr(module, "SETTLING", 0.05)
     run(story())
 
 

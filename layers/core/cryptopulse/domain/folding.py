@@ -21,6 +21,8 @@ GRACE: Final = 1_000
 """A minute closes so many ms after its end on the venue's clock."""
 PATIENCE: Final = 5 * MINUTE
 """Without a clock a trade closes the minutes that ended so long before it."""
+ANEW: Final = 5 * MINUTE
+"""A venue whose last trade so long after the highest id is a lower one counts anew, or another answers in its name."""
 PACK_AFTER: Final = 5 * MINUTE
 """An hour is packed so long after its end."""
 KEPT: Final = 90 * MINUTE
@@ -449,8 +451,18 @@ class _Folding:
             if last > state.high or (last == state.high and minute > state.high_minute):
                 self.advance(venue, name, state, last, last, minute)
                 self.changed = True
+            elif last < state.high and minute >= state.high_minute + ANEW:
+                self.begin_anew(venue, name, state, last, minute)
             else:
                 self.narrow(venue, name, state, last, minute)
+
+    def begin_anew(self, venue: str, name: str, state: SeriesState, last: int, minute: int) -> None:
+        """Forgets the ids known: candles tell what lies between, as for a series that was polled."""
+        for gap in state.missing:
+            self.doubt(name, gap.from_minute, gap.to_minute)
+            self.repair(state, gap.from_minute, gap.to_minute + MINUTE)
+        state.missing, state.known_to, state.high_minute = [], state.known, 0
+        self.advance(venue, name, state, last, last, minute)
 
     def narrow(self, venue: str, name: str, state: SeriesState, last: int, minute: int) -> None:
         """Notes that missing ids to `last` lie in minutes up to this one, and those above it not before."""

@@ -102,8 +102,8 @@ class Gathering:
             lane = self._lane(symbol)
             if quote.time > self._traded.get(symbol, 0):
                 messages[lane].append(quote)
-        for lane, clock in self._clocks().items():
-            messages[lane].append(clock)
+        for lane, clocks in self._clocks().items():
+            messages[lane] += clocks
         return [Record(self.venue, lane, told) for lane, told in sorted(messages.items())]
 
     def put_back(self, records: Iterable[Record]) -> None:
@@ -161,8 +161,12 @@ class Gathering:
             waiting = [(id_, price // price_unit, size // size_unit, time) for id_, price, size, time in waiting]
         return Trades(symbol, price_scale - spare_price, size_scale - spare_size, waiting)
 
-    def _clocks(self) -> dict[int, Clock]:
-        """The clock of each lane with a series here of which no trade waits any more, where it is due."""
+    def _clocks(self) -> dict[int, list[Clock]]:
+        """The clock of each lane with a series here of which no trade waits any more, where it is due.
+
+        What the venue told of earlier minutes stands in clocks of their own before it, one a minute.
+        """
+        earlier: defaultdict[int, dict[int, Clock]] = defaultdict(dict)
         last_ids: defaultdict[int, dict[str, int]] = defaultdict(dict)
         minute = floor(self.time, MINUTE)
         due = {lane for lane in self._known_lanes() if self._is_due(lane)}
@@ -174,8 +178,12 @@ class Gathering:
             del self._confirmed[symbol]
             if time >= minute:
                 last_ids[lane][symbol] = id_
+            else:
+                clock = earlier[lane].setdefault(floor(time, MINUTE), Clock(time))
+                clock.time = max(clock.time, time)
+                clock.last_ids[symbol] = id_
         self._told |= dict.fromkeys(due, self.time)
-        return {lane: Clock(self.time, last_ids[lane]) for lane in due}
+        return {lane: [*dict(sorted(earlier[lane].items())).values(), Clock(self.time, last_ids[lane])] for lane in due}
 
     def _known_lanes(self) -> set[int]:
         for symbol in self._confirmed:

@@ -24,8 +24,8 @@ PROMPT: Final = 10 * MINUTE
 """Trades missing for longer (ms) are repaired by candles: the venue may not have such ids."""
 RIPE: Final = 2 * MINUTE
 """Candles that repair what was streamed are asked for so long (ms) after their end."""
-LAST_LOOK: Final = 2 * MINUTE
-"""What candles told before the stream went on is looked at again for so long (ms), RECENT after."""
+LOOKS: Final = (5, 10, 20, 40, 80)
+"""So many minutes after candles told what no stream did it is looked at again: an answer may fail, or lack a row."""
 ROWS: Final = 500
 """So many candles or trades fill a stream record."""
 
@@ -65,21 +65,29 @@ def plan(state: SeriesState, now: int, page: int, *, is_streamed: bool) -> Plan:
         is_streamed: Whether its trades come by themselves.
     """
     ripe = closed(now - RIPE, MINUTE)
-    late = [gap for gap in state.missing if not _is_prompt(gap, now)]
+    prompt = [_newest(gap) for gap in state.missing if _is_prompt(gap, now, ripe)]
+    late = [gap for gap in state.missing if not _is_prompt(gap, now, ripe)]
     repairs = [*state.repairs, *((gap.from_minute, min(gap.to_minute + MINUTE, ripe)) for gap in late)]
     if is_streamed:
         wanted = [Span(start, min(end, ripe)) for start, end in repairs]
-        if RECENT <= now - state.known_to < RECENT + LAST_LOOK:
+        if (now - state.known_to) // MINUTE in LOOKS:
             wanted.append(Span(state.known_to - SECOND_LOOK, state.known_to))
         fresh, older = None, _paged(wanted, closed(now, MINUTE) - KEPT_MINUTES, page)
     else:
         fresh, *older = spans(closed(now, MINUTE), state.known, repairs, page)
-    trades = _ids(gap for gap in state.missing if _is_prompt(gap, now))
-    return Plan(fresh, sorted([*older, *trades], key=lambda call: -call.end))
+    return Plan(fresh, sorted([*older, *_ids(prompt)], key=lambda call: -call.end))
 
 
-def _is_prompt(gap: Missing, now: int) -> bool:
+def _is_prompt(gap: Missing, now: int, ripe: int) -> bool:
+    """Whether its trades are asked for, not its candles."""
+    if not gap.first:  # all before the first trade known of: the newest of them may tell its minute before a candle can
+        return gap.to_minute >= ripe
     return gap.last - gap.first < BY_TRADES and floor(now, MINUTE) - gap.to_minute <= PROMPT
+
+
+def _newest(gap: Missing) -> Missing:
+    """As many of its trades as come in one call."""
+    return gap._replace(first=max(gap.first, gap.last - BY_TRADES + 1, 1))
 
 
 def _ids(gaps: Iterable[Missing]) -> list[Ids]:

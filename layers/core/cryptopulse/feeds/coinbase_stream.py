@@ -67,6 +67,8 @@ class _Kind(msgspec.Struct):
     type: str
 
 
+_NEWS: Final = (_Match, _Heartbeat)
+"""What tells of now: a last match, or the first ticker, is as old as the product's last trade."""
 _KNOWN: Final = ("match", "last_match", "ticker", "heartbeat", "subscriptions", "error")
 
 _decode = msgspec.json.Decoder(_Match | _Ticker | _Heartbeat | _LastMatch | _Subscriptions | _Error).decode
@@ -103,7 +105,7 @@ class CoinbaseReader(Reading):
             except (UnreadableError, FeedDownError) as error:
                 self._keep(frame, received, error)
                 return
-            if time > self.time:
+            if time > self.time and type(event) in _NEWS:
                 self.time = time
         self._used += 1
 

@@ -36,9 +36,11 @@ MESSAGE_SPACING: Final = 0.25
 OVERLAP: Final = 5.0
 """Seconds that a connection goes on beside its successor, at most, until it has told what that one was too late for."""
 HELD_BACK: Final = 10.0
-"""A connection that tells nothing holds the venue's clock back for so many seconds."""
+"""A connection that is not sure of what came before it holds the venue's clock back for so many seconds."""
 SETTLING: Final = 2.0
-"""Seconds after which the stream has told what REST knew."""
+"""Seconds after which the stream has told what REST knew, and each product's heartbeat has come."""
+ASKING_AGAIN: Final = 10.0
+"""Seconds until REST is asked again what it did not tell."""
 REST_LAG: Final = 1_000
 """What REST tells may be so old (ms)."""
 CLOSING: Final = 1.0
@@ -117,7 +119,7 @@ class Collector:
             venue.update(products.get(name, ()))
 
     def has_first_data(self, venue: str) -> bool:
-        """Whether market data have come on all of the venue's connections."""
+        """Whether all of the venue's connections are sure of what they tell."""
         return self._venues[venue].first_data.is_set()
 
     async def first_data(self, venues: Iterable[str]) -> None:
@@ -307,10 +309,13 @@ class _Venue:
             self._lag = max(self._lag, self.clock() - self.gathering.time)
 
     def advance(self, now: float) -> None:
-        """Moves the clock to what all connections have told; one that is down holds it back for a while."""
+        """Moves the clock to what all connections have told; one that is down or new holds it back for a while.
+
+        A minute would close as complete else, though its last trades were lost with the connection before.
+        """
         times: list[int] = []
         for chunk in self._chunks:
-            told = [each.reader.time for each in chunk.connections if each.reader.is_live]
+            told = [each.reader.time for each in chunk.connections if each.is_sure]
             if not told and now < chunk.down_since + HELD_BACK:
                 return
             times += told
@@ -355,13 +360,15 @@ class _Venue:
             connection = _Connection(self, chunk, tasks)
             await connection.told.wait()
             if connection.reader.is_live:
-                delay = FIRST_DELAY
-                chunk.live.set()
-                if all(each.live.is_set() for each in self._chunks):
-                    self.first_data.set()
-                if old is not None:
-                    await old.retire(connection.reader.time)
-                    old = None
+                delay, since = FIRST_DELAY, connection.reader.time
+                await connection.sure.wait()
+                if not connection.is_over:
+                    chunk.live.set()
+                    if all(each.live.is_set() for each in self._chunks):
+                        self.first_data.set()
+                    if old is not None:
+                        await old.retire(since)
+                        old = None
                 await connection.ending.wait()
             if not connection.is_over:
                 old = connection
@@ -387,7 +394,7 @@ class _Chunk:
         self.connections: list[_Connection] = []
         """Those open: two while one follows another."""
         self.live = asyncio.Event()
-        """Market data have come."""
+        """A connection has become sure."""
         self.down_since = asyncio.get_running_loop().time()
         self._task = tasks.create_task(venue.keep_open(self, tasks))
 
@@ -405,6 +412,8 @@ class _Connection:
         self.opened_at = 0
         self.told = asyncio.Event()
         """The first market data have come; or it is over."""
+        self.sure = asyncio.Event()
+        """It is known which trades were the last before it, or that this cannot be known; or it is over."""
         self.ending = asyncio.Event()
         """It will end, and needs a successor; or it is over."""
         self.is_over = False
@@ -428,16 +437,22 @@ class _Connection:
         finally:
             confirming.cancel()
             self._chunk.connections.remove(self)
-            if self.reader.is_live:
+            if self.is_sure:
                 self._chunk.down_since = asyncio.get_running_loop().time()
             self.is_over = True
             self.told.set()
+            self.sure.set()
             self.ending.set()
+
+    @property
+    def is_sure(self) -> bool:
+        return self.sure.is_set()
 
     async def retire(self, time: int) -> None:
         """Ends it when it has told what happened up to a time of the venue (Unix ms), or takes too long."""
         self._last = time
-        await asyncio.wait([self.task], timeout=OVERLAP)
+        if self.reader.time <= time:
+            await asyncio.wait([self.task], timeout=OVERLAP)
         self.task.cancel()
 
     async def _open(self) -> None:
@@ -496,28 +511,32 @@ class _Connection:
                 await asyncio.sleep(MESSAGE_SPACING)
 
     async def _confirm(self) -> None:
-        """Asks once by REST which trades were the last, where the stream does not tell it.
+        """Asks by REST which trades were the last, where the stream does not tell it.
 
         What REST knew was so between the question and the answer, or shortly before: all of that is to lie in one
         minute of the venue, and the stream has to have told it meanwhile.
         """
         await self.told.wait()
         venue, loop = self._venue, asyncio.get_running_loop()
-        while True:
-            before = self.reader.time
-            try:
-                ids = await loop.run_in_executor(venue.asking, venue.feed.last_ids, self._chunk.products)
-            except FeedDownError:
-                logger.exception("last ids unknown", venue=venue.feed.name)
-                return
-            if not ids:
-                return
-            await asyncio.sleep(SETTLING)
-            time = self.reader.time
-            if floor(before - REST_LAG, MINUTE) == floor(time, MINUTE):
-                for symbol, id_ in ids.items():
-                    venue.gathering.confirm(symbol, id_, time)
-                return
+        patience = loop.call_later(HELD_BACK, self.sure.set)
+        try:
+            while True:
+                before = self.reader.time
+                try:
+                    ids = await loop.run_in_executor(venue.asking, venue.feed.last_ids, self._chunk.products)
+                except (FeedDownError, ServiceError):  # the venue, or the table of its turns
+                    logger.exception("last ids unknown", venue=venue.feed.name)
+                    await asyncio.sleep(ASKING_AGAIN)
+                    continue
+                await asyncio.sleep(SETTLING)
+                time = self.reader.time
+                if not ids or floor(before - REST_LAG, MINUTE) == floor(time, MINUTE):
+                    break
+        finally:
+            patience.cancel()
+        for symbol, id_ in ids.items():
+            venue.gathering.confirm(symbol, id_, time)
+        self.sure.set()
 
 
 def _trades(records: Iterable[Record]) -> int:
