@@ -29,6 +29,8 @@ from local.processes import ProblemError
 FUNCTION: Final = "StreamPrices"
 ROUND: Final = 60.0
 """Seconds from one try to the next, as the schedule does it."""
+HANDOVER: Final = 150_000
+"""Milliseconds before the end of its own holder at which the next takes over: before Lambda's invocations would."""
 
 
 class Stack:
@@ -111,7 +113,8 @@ async def collect(enter: Callable[[], None], stop: asyncio.Event) -> None:
 async def _hold(number: int, stop: asyncio.Event) -> None:
     """One try; what fails is told, and the next minute's tries again."""
     ends = time.monotonic() + wiring.settings().STREAM_SECONDS
-    holder = Holder(f"collect-{os.getpid()}-{number}", lambda: ends - time.monotonic(), insists=number == 1)
+    name, is_first = f"collect-{os.getpid()}-{number}", number == 1
+    holder = Holder(name, lambda: ends - time.monotonic(), insists=is_first, handover=HANDOVER)
     own = asyncio.Event()
     following = asyncio.create_task(_follow(stop, own))
     try:

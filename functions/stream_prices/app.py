@@ -59,13 +59,17 @@ class Holder:
         name: Whose it is.
         left: Seconds left.
         insists: Takes the lease over also from one that is alive and well.
+        handover: Takes it over from one that ends within so long (ms).
     """
 
-    def __init__(self, name: str, left: Callable[[], float], *, insists: bool = False) -> None:
+    def __init__(
+        self, name: str, left: Callable[[], float], *, insists: bool = False, handover: int = HANDOVER
+    ) -> None:
         self._name = f"{name}/{token_hex(4)}"  # Lambda may run an event twice, with one request id
         self._left = left
         self._insists = insists
-        self._leases = wiring.leases()
+        self._handover = handover
+        self._leases = wiring.own_lease()
         self._market = wiring.market()
         self._venues = wiring.venues()
         self._feeds = wiring.live_feeds()
@@ -136,7 +140,7 @@ class Holder:
     def _is_kept(self, lease: Lease) -> bool:
         """Whether somebody holds the streams well enough, and for long enough."""
         now = wiring.now()
-        return not self._insists and lease.held_to > now + OVERDUE and lease.ends_at > now + HANDOVER
+        return not self._insists and lease.held_to > now + OVERDUE and lease.ends_at > now + self._handover
 
     def _leads(self) -> bool:
         return self._lease is not None and wiring.now() < self._lease.held_to
@@ -222,5 +226,6 @@ def _report(counts: Mapping[str, Counts]) -> None:
         with_venue.add_metric("StreamReconnects", MetricUnit.Count, each.reconnects)
         with_venue.add_metric("StreamConflated", MetricUnit.Count, each.conflated)
         with_venue.add_metric("StreamUnreadable", MetricUnit.Count, each.unreadable)
+        with_venue.add_metric("StreamIgnored", MetricUnit.Count, each.ignored)
         with_venue.add_metric("StreamLag", MetricUnit.Milliseconds, each.lag)
         with_venue.flush_metrics()

@@ -13,7 +13,7 @@ from cryptopulse.domain.streaming import StreamState
 from cryptopulse.errors import ConditionError
 
 NOON = 1_795_348_800_000
-STATES = {"binance": StreamState(NOON, NOON - 5, [NOON - 9], 1, 2, ["X-USDT"]), "coinbase": StreamState()}
+STATES = {"binance": StreamState(NOON, [NOON - 9], ["X-USDT"]), "coinbase": StreamState()}
 
 
 @pytest.fixture

@@ -155,8 +155,15 @@ def live_stream() -> Stream:
 def leases() -> "Leases":
     from cryptopulse.aws.leases import Leases  # only those who hold streams, repair them or tell of them need it
 
-    hasty = Client("dynamodb", account(), timeout=1, retries=1)  # a lease is not to lapse while its renewal waits
-    return Leases(Table(hasty, settings().MARKET_TABLE))
+    return Leases(Table(Client("dynamodb", account()), settings().MARKET_TABLE))
+
+
+@cache
+def own_lease() -> "Leases":
+    """The holder's: its lease is not to lapse while a renewal waits."""
+    from cryptopulse.aws.leases import Leases
+
+    return Leases(Table(Client("dynamodb", account(), timeout=1, retries=1), settings().MARKET_TABLE))
 
 
 @cache

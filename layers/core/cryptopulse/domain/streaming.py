@@ -9,7 +9,8 @@ from cryptopulse.domain.candles import HOUR
 LATE: Final = 60_000
 """A stream of which nothing was told for so long (ms) is taken for dead: its venue is polled instead."""
 REMEMBERED: Final = HOUR
-"""Reconnects are remembered for so long (ms)."""
+MOST: Final = 100
+"""Reconnects are remembered for so long (ms), and at most so many."""
 
 
 class StreamState(Struct):
@@ -17,14 +18,8 @@ class StreamState(Struct):
 
     told_at: int = 0
     """When market data last came."""
-    connected_at: int = 0
-    """When the oldest connection in use was opened; 0: there is none."""
     reconnects: list[int] = []
-    """When connections were lost, in the last hour, oldest first."""
-    conflated: int = 0
-    """Trades of this holder that were left out because the stream did not take them; they are repaired."""
-    unreadable: int = 0
-    """Frames of this holder that nobody could read."""
+    """When connections were lost, in the last hour, oldest first; the last hundred."""
     refused: list[str] = []
     """Symbols that the venue does not stream."""
 
@@ -34,4 +29,4 @@ class StreamState(Struct):
 
     def reconnected(self, now: int) -> None:
         """Notes a connection lost."""
-        self.reconnects = [at for at in self.reconnects if now - at < REMEMBERED] + [now]
+        self.reconnects = [*(at for at in self.reconnects if now - at < REMEMBERED), now][-MOST:]

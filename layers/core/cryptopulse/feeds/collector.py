@@ -18,7 +18,7 @@ from cryptopulse.domain.ticks import Record, Trades
 from cryptopulse.domain.venues import Product
 from cryptopulse.errors import FeedDownError, ServiceError
 from cryptopulse.feeds.budget import unix_ms
-from cryptopulse.feeds.live_feed import LiveFeed, Unreadable
+from cryptopulse.feeds.live_feed import LiveFeed, Reader, Unreadable
 from cryptopulse.telemetry import logger
 
 FLUSH: Final = 0.2
@@ -66,6 +66,8 @@ class Counts(NamedTuple):
     reconnects: int
     conflated: int
     unreadable: int
+    ignored: int
+    """Frames of kinds that are not known, or of symbols not asked for."""
     lag: int
     """The longest time (ms) from what happened last at the venue until the stream had it, by both clocks."""
 
@@ -118,12 +120,8 @@ class Collector:
         for name, venue in self._venues.items():
             venue.update(products.get(name, ()))
 
-    def has_first_data(self, venue: str) -> bool:
-        """Whether all of the venue's connections are sure of what they tell."""
-        return self._venues[venue].first_data.is_set()
-
     async def first_data(self, venues: Iterable[str]) -> None:
-        """Waits until these venues have first data."""
+        """Waits until all connections of these venues are sure of what they tell."""
         for venue in venues:
             await self._venues[venue].first_data.wait()
 
@@ -255,7 +253,8 @@ class _Venue:
         self._changed = asyncio.Event()
         self._next_turn = 0.0
         self._ticks = self._lag = self._losses = 0
-        self._counted = (0, 0)
+        self._unreadable = self._ignored = 0
+        self._counted = (0, 0, 0)
 
     # --- what is told of it ---
 
@@ -263,16 +262,16 @@ class _Venue:
         connections = [each for chunk in self._chunks for each in chunk.connections]
         return msgspec.structs.replace(
             self._state,
-            connected_at=min((each.opened_at for each in connections if each.reader.is_live), default=0),
             reconnects=list(self._state.reconnects),
-            conflated=self.gathering.conflated,
             refused=sorted({symbol for each in connections for symbol in each.reader.refused}),
         )
 
     def count(self) -> Counts:
-        conflated, unreadable = self.gathering.conflated, self._state.unreadable
-        before, self._counted = self._counted, (conflated, unreadable)
-        counts = Counts(self._ticks, self._losses, conflated - before[0], unreadable - before[1], self._lag)
+        open_ = (each.reader.frames["ignored"] for chunk in self._chunks for each in chunk.connections)
+        totals = self.gathering.conflated, self._unreadable, self._ignored + sum(open_)
+        conflated, unreadable, ignored = (now - before for now, before in zip(totals, self._counted, strict=True))
+        counts = Counts(self._ticks, self._losses, conflated, unreadable, ignored, self._lag)
+        self._counted = totals
         self._ticks = self._losses = self._lag = 0
         return counts
 
@@ -289,9 +288,13 @@ class _Venue:
             self._losses += 1
         logger.warning("stream lost", venue=self.feed.name, was_live=connection.reader.is_live, error=connection.error)
 
+    def ended(self, reader: Reader) -> None:
+        """Keeps what a reader has counted."""
+        self._ignored += reader.frames["ignored"]
+
     def quarantine(self, frames: list[Unreadable]) -> None:
         """Takes frames that could not be read off their reader."""
-        self._state.unreadable += len(frames)
+        self._unreadable += len(frames)
         for frame in frames:
             minute = floor(frame.received, MINUTE)
             kept = self._kept[1] if self._kept[0] == minute else 0
@@ -409,7 +412,6 @@ class _Connection:
 
     def __init__(self, venue: _Venue, chunk: _Chunk, tasks: asyncio.TaskGroup) -> None:
         self.reader = venue.feed.reader(chunk.products, venue.gathering)
-        self.opened_at = 0
         self.told = asyncio.Event()
         """The first market data have come; or it is over."""
         self.sure = asyncio.Event()
@@ -420,6 +422,7 @@ class _Connection:
         self.error: Exception | None = None
         """What ended it."""
         self.task = tasks.create_task(self._run(tasks))
+        chunk.connections.append(self)
         self._venue = venue
         self._chunk = chunk
         self._last: int | None = None
@@ -428,7 +431,6 @@ class _Connection:
     async def _run(self, tasks: asyncio.TaskGroup) -> None:
         """Reads until the end, whoever brings it about."""
         confirming = tasks.create_task(self._confirm())
-        self._chunk.connections.append(self)
         try:
             await self._venue.turn()
             await self._open()
@@ -437,6 +439,7 @@ class _Connection:
         finally:
             confirming.cancel()
             self._chunk.connections.remove(self)
+            self._venue.ended(self.reader)
             if self.is_sure:
                 self._chunk.down_since = asyncio.get_running_loop().time()
             self.is_over = True
@@ -466,7 +469,6 @@ class _Connection:
             ping_interval=None,
             close_timeout=CLOSING,
         ) as socket:
-            self.opened_at = self._venue.clock()
             lifetime = asyncio.get_running_loop().call_later(feed.lifetime, self.ending.set)
             try:
                 await self._read(socket)
