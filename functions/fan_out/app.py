@@ -11,10 +11,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from msgspec import UNSET
 
 from cryptopulse import wiring
+from cryptopulse.aws.connections import Head
 from cryptopulse.aws.doorbells import Doorbell, read
 from cryptopulse.domain import frames
-from cryptopulse.domain.fanning import Published, Shard, State
-from cryptopulse.domain.subscriptions import SETTLED, Connection
+from cryptopulse.domain.fanning import Bodies, Published, Shard
+from cryptopulse.domain.subscriptions import SETTLED
 from cryptopulse.errors import GoneError, ServiceError, ThrottledError, UnreadableError
 from cryptopulse.telemetry import entrypoint, logger
 
@@ -31,11 +32,10 @@ RESERVE = 5_000
 
 
 class Memory(NamedTuple):
-    """A shard as this process left it: its state, its connections, the head's version and when (Unix ms) these hold."""
+    """A shard as this process left it, the head as of which its connections hold, and when (Unix ms) they were read."""
 
-    state: State
-    connections: Mapping[str, Connection]
-    version: int
+    shard: Shard
+    head: Head
     read_at: int
 
 
@@ -53,7 +53,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     deadline = wiring.now() + context.get_remaining_time_in_millis() - RESERVE
     rung, unreadable = _read(event["Records"])
     remembered = {number: _recall(number) for number in rung}
-    shards = {number: Shard(memory.state, memory.connections) for number, memory in remembered.items()}
+    shards = {number: memory.shard for number, memory in remembered.items()}
     _look(shards, rung)
     _listen(shards, rung)
     _read_news(shards, rung)
@@ -92,15 +92,22 @@ def _read(records: list[dict[str, Any]]) -> tuple[dict[int, Doorbell], int]:
 
 
 def _recall(number: int) -> Memory:
-    """The shard from memory, if this process wrote it last, else as it is stored; connections as they are now."""
+    """The shard, its next beat begun: from memory if this process wrote it last, else as it is stored."""
     connections, now = wiring.connections(), wiring.now()
     memory, head = _memory.pop(number, None), connections.head(number)
     if memory is None or head.owner != _owner():
         connections.own(number, _owner())
-        memory = Memory(connections.state(number), {}, -1, 0)
-    if memory.version != head.version or now - memory.read_at >= REREAD_AFTER:
-        memory = Memory(memory.state, connections.all(number, now), head.version, now)
-    return memory
+        share = wiring.settings().CALLBACK_BUDGET / connections.shards
+        return Memory(Shard(connections.state(number), connections.all(number, now), share), head, now)
+    shard, known, read_at = memory
+    if now - read_at < REREAD_AFTER:
+        changed = connections.changed(number, known.version, head.version, now) if known.version != head.version else {}
+        if changed is not None:
+            shard.begin(changed)
+            return Memory(shard, head, read_at)
+    there = connections.all(number, now)
+    shard.begin(dict.fromkeys(shard.connections) | there)
+    return Memory(shard, head, now)
 
 
 def _look(shards: Mapping[int, Shard], rung: Mapping[int, Doorbell]) -> None:
@@ -162,19 +169,23 @@ def _check(shard: Shard) -> None:
 
 def _send(shards: Mapping[int, Shard], deadline: int) -> int:
     """Sends who may be sent to what they are owed; returns how many frames were taken."""
-    sent = 0
-    for shard in shards.values():
-        posts = shard.posts(wiring.now())
-        flat = [(post.connection, [frame for _, frame in post.frames]) for post in posts]
-        deliveries = wiring.sockets().deliver(flat, max(0, deadline - wiring.now()) / 1000) if flat else []
-        for post, delivery in zip(posts, deliveries, strict=True):
-            sent += delivery.taken
-            if delivery.gone:
+    now = wiring.now()
+    bodies: Bodies = {}
+    posts = [(shard, post) for shard in shards.values() for post in shard.posts(now, bodies)]
+    if not posts:
+        return 0
+    posts.sort(key=lambda each: each[1].due)  # who has waited longest is first, should time not suffice
+    sent = ((post.connection, post) for _, post in posts)
+    deliveries = wiring.sockets().deliver(sent, max(0, deadline - wiring.now()) / 1000)
+    now = wiring.now()
+    for (shard, post), delivery in zip(posts, deliveries, strict=True):
+        if delivery.gone:
+            shard.forget(post.connection)
+            if wiring.now() < deadline:  # else it is found gone again, when all are read
                 wiring.connections().remove(post.connection)
-                shard.forget(post.connection)
-            else:
-                shard.settle(post, delivery.taken, wiring.now())
-    return sent
+        elif delivery.taken or now < deadline:  # else there was no time for it
+            shard.settle(post, delivery.taken, now)
+    return sum(delivery.taken for delivery in deliveries)
 
 
 def _close(shard: Shard, deadline: int) -> None:
@@ -204,6 +215,8 @@ def _record(number: int, shard: Shard, memory: Memory) -> None:
     shard.prune()
     if shard.changed:
         connections.record(number, shard.state)
+    if shard.pace != memory.head.interval_ms:
+        connections.widen(number, shard.pace)
     if not shard.connections:
-        connections.rest(number, memory.version)
-    _memory[number] = Memory(shard.state, shard.connections, memory.version, memory.read_at)
+        connections.rest(number, memory.head.version)
+    _memory[number] = memory

@@ -9,14 +9,18 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from msgspec import UNSET
 
 from cryptopulse import wiring
+from cryptopulse.api.addresses import network, viewer
 from cryptopulse.domain import frames, subscriptions
+from cryptopulse.domain.efforts import effort
 from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.series import lane_of
 from cryptopulse.domain.snapshots import snapshots
 from cryptopulse.domain.subscriptions import (
     ALERTS,
     ARTICLES,
+    CONNECTIONS,
     SETTLED,
+    TOO_FAST,
     TOO_MANY_ALERTS,
     TOO_MANY_ARTICLES,
     TOO_MANY_PORTFOLIOS,
@@ -42,9 +46,13 @@ from cryptopulse.errors import CryptoPulseError, GoneError, ServiceError
 from cryptopulse.telemetry import entrypoint, logger
 
 if TYPE_CHECKING:
+    from cryptopulse.aws.limits import Limits
     from cryptopulse.aws.news import Kept  # only for those who watch the news
 
 OK = {"statusCode": 200}
+UNAUTHORIZED, TOO_MANY_REQUESTS = 401, 429
+HANDSHAKE = 5
+"""As how many HTTP requests of its address a handshake counts: it writes four or five items."""
 
 
 @entrypoint
@@ -60,30 +68,46 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
 
 
 def _connect(event: Mapping[str, Any]) -> dict[str, int]:
-    now = wiring.now()
-    connection = _newcomer(event["requestContext"], now, now)
+    request, now = event["requestContext"], wiring.now()
+    headers = {name.lower(): value for name, value in event["headers"].items()}
+    address = network(viewer(headers, request["identity"]["sourceIp"]))
+    connection = Connection(request["connectionId"], address, now, now)
+    if _wait(wiring.limits(), f"ip#{address}", now, HANDSHAKE):
+        return _refuse(connection, "rate", TOO_MANY_REQUESTS)
     ticket = (event.get("queryStringParameters") or {}).get("ticket")
     if ticket is not None:
         bound = wiring.tickets().redeem(ticket, now)
         if bound is None:
-            return _refuse(connection, "ticket")
+            return _refuse(connection, "ticket", UNAUTHORIZED)
         connection.user, connection.grant = bound
-    wiring.connections().open(connection)
+    if not _open(connection):
+        return _refuse(connection, "limit", TOO_MANY_REQUESTS)
     # Asked only now: whoever ends the session meanwhile finds the connection, or we find the session ended.
     if connection.user and not wiring.grants().is_live(connection.user, connection.grant, wiring.now()):
         wiring.connections().remove(connection.id)
-        return _refuse(connection, "session")
+        return _refuse(connection, "session", UNAUTHORIZED)
     logger.info("connected", connection=connection.id, address=connection.address, user=connection.user)
     return OK
 
 
-def _refuse(connection: Connection, reason: str) -> dict[str, int]:
+def _refuse(connection: Connection, reason: str, status: int) -> dict[str, int]:
     logger.info("refused", connection=connection.id, address=connection.address, user=connection.user, reason=reason)
-    return {"statusCode": 401}
+    return {"statusCode": status}
 
 
-def _newcomer(request: Mapping[str, Any], opened_at: int, now: int) -> Connection:
-    return Connection(request["connectionId"], request["identity"]["sourceIp"], opened_at, now)
+def _open(connection: Connection) -> bool:
+    limit = CONNECTIONS if connection.user else wiring.settings().CONNECTIONS_PER_ADDRESS
+    return wiring.connections().open(connection, limit)
+
+
+def _wait(limits: "Limits", key: str, now: int, count: int) -> int:
+    """Seconds after which a client may go on, 0 if he may now; where the table does not answer, nobody is limited."""
+    try:
+        standing = limits.take(key, now, count)
+    except ServiceError:
+        logger.exception("not limited")
+        return 0
+    return 0 if standing.is_allowed else standing.reset
 
 
 def _leave(id_: str) -> None:
@@ -99,21 +123,50 @@ def _hear(event: Mapping[str, Any]) -> None:
 
 
 def _answer(event: Mapping[str, Any]) -> None:
-    request, now, connections = event["requestContext"], wiring.now(), wiring.connections()
-    connection = connections.find(request["connectionId"], now)
-    if connection is None:  # its $connect was lost, but it speaks: it is there, though nobody knows whose
-        connection = _newcomer(request, min(request["connectedAt"], now), now)
-        connections.open(connection)
-    if connection.is_ended:  # all that it hears is fan_out's good-bye
-        logger.info("not answered", connection=connection.id, reason="session")
+    request, now = event["requestContext"], wiring.now()
+    id_, text = request["connectionId"], _text(event)
+    if not wiring.heard_frames().take(id_, now):  # before anything is read
+        _tell(id_, Refusal(subscriptions.parse(text, is_bound=True).id, "limit", TOO_FAST), now)
         return
-    connections.heard(connection, now)
-    action = subscriptions.parse(_text(event), is_bound=bool(connection.user))
-    refusal = _do(connection, action, now) if not isinstance(action, Refusal) else action
-    if refusal:
-        fields = {"code": refusal.code, "message": refusal.message, "symbols": refusal.symbols}
-        _send(connection, frames.answer("error", refusal.id, **fields))
-    logger.info("answered", connection=connection.id, frame=refusal.code if refusal else type(action).__name__)
+    connection = wiring.connections().find(id_, now)
+    if connection is None:  # its $connect was lost, but it speaks: it is there, though nobody knows whose
+        address = network(request["identity"]["sourceIp"])
+        connection = Connection(id_, address, min(request["connectedAt"], now), now)
+        if not _open(connection):
+            wiring.sockets().close(id_)
+            logger.info("closed", connection=id_, reason="limit")
+            return
+    if connection.is_ended:  # all that it hears is fan_out's good-bye
+        logger.info("not answered", connection=id_, reason="session")
+        return
+    wiring.connections().heard(connection, now)
+    action = subscriptions.parse(text, is_bound=bool(connection.user))
+    if refusal := action if isinstance(action, Refusal) else _try(connection, action, now):
+        _tell(id_, refusal, now)
+    else:
+        logger.info("answered", connection=id_, frame=type(action).__name__)
+
+
+def _try(connection: Connection, action: Action, now: int) -> Refusal | None:
+    return _excess(connection, action, now) or _do(connection, action, now)
+
+
+def _excess(connection: Connection, action: Action, now: int) -> Refusal | None:
+    """Why an action is too much for now; where it takes next to nothing, nothing is counted."""
+    owner = f"user#{connection.user}" if connection.user else f"ip#{connection.address}"
+    wait = _wait(wiring.efforts(), f"frames#{owner}", now, effort(action, connection, now))
+    return Refusal(action.id, "limit", f"too much for one minute: again in {wait} s") if wait else None
+
+
+def _tell(id_: str, refusal: Refusal, now: int) -> None:
+    """Tells a client why its frame is not done; one that goes on and on although it is too much is cut off."""
+    if refusal.code == "limit" and not wiring.refused_frames().take(id_, now):
+        wiring.sockets().close(id_)
+        logger.info("closed", connection=id_, reason="limit")
+        return
+    fields = {"code": refusal.code, "message": refusal.message, "symbols": refusal.symbols}
+    wiring.sockets().send(id_, frames.answer("error", refusal.id, **fields))
+    logger.info("answered", connection=id_, frame=refusal.code)
 
 
 def _do(connection: Connection, action: Action, now: int) -> Refusal | None:
@@ -168,6 +221,12 @@ def _send(connection: Connection, *sent: bytes) -> None:
         wiring.sockets().send(connection.id, frame)
 
 
+def _interval(connection: Connection, action: Subscribe | SubscribePortfolio) -> int:
+    """Milliseconds between frames: what was asked for, within the limits, or more where there is too much to send."""
+    head = wiring.connections().head(wiring.connections().shard_of(connection.id))
+    return max(action.interval_in_force, head.interval_ms)
+
+
 def _subscribe(connection: Connection, action: Subscribe, now: int) -> Refusal | None:
     """Answers, shows, and only then writes the subscription: nothing can overtake the snapshot."""
     market, lane_count = wiring.market(), wiring.settings().LANES
@@ -176,7 +235,7 @@ def _subscribe(connection: Connection, action: Subscribe, now: int) -> Refusal |
         return found
     lanes = _lanes(lane_of(series, lane_count) for series in found.values())
     entries = subscriptions.entries(action, found, lane_count, _versions(lanes))
-    in_force = {"symbols": list(found), "interval_ms": action.interval_in_force, "interval": action.candles}
+    in_force = {"symbols": list(found), "interval_ms": _interval(connection, action), "interval": action.candles}
     _send(connection, frames.answer("subscribed", action.id, channel=action.channel, **in_force))
     rows = partial(market.candles, consistent=True)
     _send(connection, *snapshots(action.channel, entries.values(), lanes, rows, now, action.since_ms))
@@ -192,7 +251,7 @@ def _subscribe_portfolio(connection: Connection, action: SubscribePortfolio, now
     show = wiring.live_portfolios().show(connection.user, id_, now)
     if show is None:
         return Refusal(action.id, "bad_request", "no such portfolio")
-    in_force = {"portfolio_id": id_, "interval_ms": action.interval_in_force}
+    in_force = {"portfolio_id": id_, "interval_ms": _interval(connection, action)}
     _send(connection, frames.answer("subscribed", action.id, channel=action.channel, **in_force))
     _send(connection, *frames.snapshots("portfolio", [frames.portfolio(id_, show.worth)]))
     _keep(connection, lambda current: current.subscribe_portfolio(action, show), now)

@@ -1,13 +1,14 @@
 """Connections at rest: none is lost or risen from the dead, and fan-out state has one owner."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 import pytest
 
 from cryptopulse import wiring
-from cryptopulse.aws.connections import KEPT, Connections, Head
+from cryptopulse.aws.connections import HANDSHAKE, KEPT, Connections, Head
 from cryptopulse.domain.fanning import State
 from cryptopulse.domain.subscriptions import Channel, Connection, Entry
 from cryptopulse.errors import ConditionError
@@ -116,18 +117,17 @@ def test_signs_of_life_are_written_once_a_minute(connections: Connections) -> No
 def test_a_users_connection_is_in_his_list_until_it_goes(connections: Connections) -> None:
     opened(connections, "a", "ann", "s1")
     assert connections.find("a", NOW) == Connection("a", "192.0.2.44", NOW, NOW, 1, user="ann", grant="s1")
-    assert list(connections._table.query("USER#ann")) == [
-        {"pk": "USER#ann", "sk": "CONN#a", "grant": "s1", "expires_at": (NOW + KEPT) // 1000}
-    ]
+    item = {"pk": "USER#ann", "sk": "PLACES", "expires_at": (NOW + KEPT) // 1000}
+    assert list(connections._table.query("USER#ann")) == [{**item, "version": 1, "places": {"a": ["s1", NOW]}}]
     connections.remove("a")
-    assert list(connections._table.query("USER#ann")) == []
+    assert list(connections._table.query("USER#ann")) == [{**item, "version": 2, "places": {}}]
 
 
 def test_it_is_in_the_list_before_it_is_open(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
     listed: list[bool] = []
 
     def save(connection: Connection) -> None:
-        listed.append(connections._table.get("USER#ann", "CONN#a") is not None)
+        listed.append(connections.shards_of("ann", NOW) == {connections.shard_of("a")})
 
     monkeypatch.setattr(connections, "_save", save)
     opened(connections, "a", "ann", "s1")
@@ -179,11 +179,9 @@ def test_a_change_made_meanwhile_does_not_undo_the_end(connections: Connections)
     assert (found.is_ended, list(found.channels)) == (True, ["ticks"])
 
 
-def test_the_whole_list_is_read_as_it_is_now(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_list_is_read_as_it_is_now(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
     for id_ in "abcd":
         opened(connections, id_, "ann", "s1")
-        item = connections._table.get("USER#ann", f"CONN#{id_}")
-        connections._table.put({**(item or {}), "padding": bytes(390_000)})  # so much that it comes in pages
     client, asked = connections._table._client, []
     call = client.call
 
@@ -194,7 +192,7 @@ def test_the_whole_list_is_read_as_it_is_now(connections: Connections, monkeypat
 
     monkeypatch.setattr(client, "call", watched)
     connections.end("ann", NOW)
-    assert asked == [True, True]
+    assert asked == [True]
     assert all(each.is_ended for shard in range(2) for each in connections.all(shard, NOW).values())
 
 
@@ -251,6 +249,117 @@ def test_a_connection_written_by_the_release_before_is_anonymous(connections: Co
     assert connections.find("a", NOW) == connection
     connections.remove("a")
     assert connections.find("a", NOW) is None
+
+
+# --- places ---
+
+
+def newcomer(id_: str, user: str = "", now: int = NOW) -> Connection:
+    return Connection(id_, "192.0.2.44", now, now, user=user, grant=user and "s1")
+
+
+def fill(connections: Connections, user: str, count: int = 3) -> None:
+    assert all(connections.open(newcomer(f"old{number}", user), 3) for number in range(count))
+
+
+@pytest.fixture(params=["", "ann"], ids=["address", "user"])
+def user(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_there_are_so_many_places_and_no_more(connections: Connections, user: str) -> None:
+    fill(connections, user)
+    assert not connections.open(newcomer("late", user), 3)
+    assert connections.find("late", NOW) is None
+    assert connections.open(newcomer("other", "bob"), 3)
+    assert connections.open(Connection("elsewhere", "192.0.2.45", NOW, NOW), 3)
+    assert connections.open(newcomer("old2", user), 3)  # the answer to the first time was lost
+
+
+def test_who_leaves_frees_a_place_once(connections: Connections, user: str) -> None:
+    fill(connections, user)
+    for _ in range(2):
+        connections.remove("old1")
+    assert connections.open(newcomer("next", user), 3)
+    assert not connections.open(newcomer("late", user), 3)
+
+
+def test_a_place_is_free_when_its_connection_is_too_old_to_exist(connections: Connections, user: str) -> None:
+    fill(connections, user)
+    assert not connections.open(newcomer("early", user, NOW + KEPT - 1_000), 3)
+    assert connections.open(newcomer("next", user, NOW + KEPT), 3)
+    assert connections._places(f"USER#{user}" if user else "ADDRESS#192.0.2.44", NOW + KEPT) == (
+        4,
+        {"next": (user and "s1", NOW + KEPT)},
+    )
+
+
+def test_a_place_that_was_not_freed_is_when_it_is_needed(
+    connections: Connections, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash came between the removal of the connection and of its place; one just taken may still be filled."""
+    fill(connections, user)
+    with monkeypatch.context() as crash:
+        crash.setattr(Connections, "_leave", lambda *_: None)
+        connections.remove("old1")
+    assert not connections.open(newcomer("early", user, NOW + HANDSHAKE), 3)
+    assert connections.open(newcomer("next", user, NOW + HANDSHAKE + 1), 3)
+    assert not connections.open(newcomer("late", user, NOW + HANDSHAKE + 1), 3)
+
+
+def test_an_address_is_not_looked_at_where_it_may_have_any_number(connections: Connections) -> None:
+    assert all(connections.open(newcomer(str(number))) for number in range(30))
+    assert list(connections._table.query("ADDRESS#192.0.2.44")) == []
+
+
+@pytest.mark.parametrize(("taken", "limit"), [(0, 3), (2, 5), (0, 30)])
+def test_of_handshakes_at_once_as_many_get_in_as_there_are_places(
+    connections: Connections, user: str, taken: int, limit: int
+) -> None:
+    fill(connections, user, taken)
+    with ThreadPoolExecutor(12) as pool:
+        got = list(pool.map(lambda number: connections.open(newcomer(f"new{number}", user), limit), range(12)))
+    assert sum(got) == min(12, limit - taken)
+    there = [number for number in range(12) if connections.find(f"new{number}", NOW)]
+    assert there == [number for number, is_in in enumerate(got) if is_in]
+
+
+def test_who_comes_and_goes_at_once_leaves_nothing(connections: Connections, user: str) -> None:
+    def pass_by(number: int) -> None:
+        connections.open(newcomer(f"new{number}", user), 20)
+        connections.remove(f"new{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(pass_by, range(8)))
+    assert connections._places(f"USER#{user}" if user else "ADDRESS#192.0.2.44", NOW)[1] == {}
+    assert [connections.all(shard, NOW) for shard in range(2)] == [{}, {}]
+
+
+def test_who_always_finds_others_faster_gets_no_place_and_leaves_his(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(connections, "ann", 1)
+    monkeypatch.setattr(Connections, "_place", lambda *_: False)
+    assert not connections.open(newcomer("next", "ann"), 3)
+    connections.remove("old0")
+    assert list(connections._places("USER#ann", NOW)[1]) == ["old0"]
+
+
+def test_what_taking_and_freeing_a_place_costs(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    client = connections._table._client
+    call = client.call
+
+    def counted(operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        called.append(operation)
+        return call(operation, body)
+
+    monkeypatch.setattr(client, "call", counted)
+    connections.open(newcomer("a", "ann"), 3)
+    assert called == ["Query", "PutItem", "PutItem", "UpdateItem", "UpdateItem"]
+    called.clear()
+    connections.remove("a")
+    assert called == ["DeleteItem", "UpdateItem", "UpdateItem", "Query", "PutItem"]
 
 
 # --- shards ---

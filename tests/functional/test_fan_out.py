@@ -1,6 +1,6 @@
 """Frames to WebSocket clients: what changed, once, in order, whatever fails."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import boto3
@@ -9,13 +9,15 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse import wiring
-from cryptopulse.aws.connections import Head
+from cryptopulse.aws.connections import NOTES, Head
+from cryptopulse.aws.sockets import Delivery
+from cryptopulse.domain import fanning
 from cryptopulse.domain.candles import HOUR, MINUTE
 from cryptopulse.domain.fanning import BACK_OFF
 from cryptopulse.domain.folding import fold
 from cryptopulse.domain.lanes import Lane, Minute
 from cryptopulse.domain.series import Series, lane_of
-from cryptopulse.domain.subscriptions import IDLE_AFTER, MAX_AGE, Connection, Entry, Subscribe
+from cryptopulse.domain.subscriptions import IDLE_AFTER, MAX_AGE, Connection, Entry, Subscribe, SubscribeCandles
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record
 from cryptopulse.errors import ConditionError, ServiceError
 from functions.fan_out import app
@@ -51,6 +53,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Hands:
     clock = Hands()
     monkeypatch.setattr(wiring, "now", clock)
     monkeypatch.setattr(app, "sleep", clock.sleep)
+    monkeypatch.setattr(fanning, "uniform", lambda least, most: most)
     return clock
 
 
@@ -203,7 +206,124 @@ def test_a_subscription_whose_notice_was_lost_counts_after_a_minute(ring: Ring, 
     assert [frame["candles"] for frame in callbacks.frames("a")] == [[candle]]
 
 
+def test_of_the_connections_those_that_changed_are_read(
+    ring: Ring, callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections = wiring.connections()
+    for id_ in ("a", "b", "c"):
+        subscribe(id_)
+    ring()
+    read: list[str] = []
+    find = connections.find
+
+    def note(id_: str, now: int) -> Connection | None:
+        read.append(id_)
+        return find(id_, now)
+
+    monkeypatch.setattr(connections, "find", note)
+    monkeypatch.setattr(connections, "all", lambda *_: pytest.fail("all were read"))
+    tick = price(101, 1)
+    ring()
+    assert read == []
+    subscribe("d")
+    connections.remove("a")
+    entry = Entry(str(BTC), LANE, "1m", wiring.market().lane(LANE).version, 0)
+    action = SubscribeCandles(action="subscribe", channel="candles", symbols=["BTC-USD"], interval="1m")
+    there = find("b", NOON)
+    assert there is not None
+    connections.change(there, lambda it: it.subscribe(action, {"BTC-USD": entry}), NOON)
+    read.clear()
+    candle, second = minute(0, 100), price(102, 62) | {"time": "2026-11-22T12:01:02.000Z"}
+    ring()
+    assert sorted(read) == ["a", "b", "d"]
+    told = {id_: [frame.get("ticks") or frame["candles"] for frame in callbacks.frames(id_)] for id_ in "abcd"}
+    assert told == {"a": [[tick]], "b": [[tick], [second], [candle]], "c": [[tick], [second]], "d": [[second]]}
+
+
+@pytest.mark.parametrize("missing", ["late", "overwritten"])
+def test_where_it_is_not_known_which_have_changed_all_are_read(ring: Ring, callbacks: Callbacks, missing: str) -> None:
+    table = wiring.connections()._table
+    subscribe("a")
+    ring()
+    subscribe("b")
+    head = wiring.connections().head(shard("b"))
+    pk, note = f"SHARD#{shard('b')}", f"NOTE#{head.version % NOTES}"
+    if missing == "late":
+        table.delete(pk, note)
+    else:
+        table.update(pk, note, set={"version": head.version + NOTES, "connection": "a"})
+    tick = price(101, 1)
+    ring()
+    assert [frame["ticks"] for id_ in ("a", "b") for frame in callbacks.frames(id_)] == [[tick], [tick]]
+
+
 # --- pace ---
+
+
+def test_all_shards_are_sent_in_one_delivery_who_waited_longest_first(
+    ring: Ring, callbacks: Callbacks, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sockets, delivered = wiring.sockets(), list[list[str]]()
+    deliver = sockets.deliver
+
+    def note(posts: Iterable[tuple[str, Sequence[bytes]]], seconds: float) -> list[Delivery]:
+        posts = list(posts)
+        delivered.append([id_ for id_, _ in posts])
+        return deliver(posts, seconds)
+
+    monkeypatch.setattr(sockets, "deliver", note)
+    ids = [f"client{number}" for number in range(6)]
+    assert {shard(id_) for id_ in ids} == {0, 1}
+    for number, id_ in enumerate(ids):
+        subscribe(id_, interval_ms=1_600 - 100 * number)
+    price(101, 1)
+    ring()
+    price(102, 2)
+    ring(later=2_000)
+    assert sorted(delivered[0]) == ids
+    assert delivered[1:] == [ids[::-1]]
+
+
+def test_who_could_not_be_sent_to_in_time_is_first_the_next_time(
+    ring: Ring, callbacks: Callbacks, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sockets = wiring.sockets()
+
+    def too_late(posts: Iterable[tuple[str, Sequence[bytes]]], _seconds: float) -> list[Delivery]:
+        clock.now += 120_000
+        return [Delivery(0) for _ in posts]
+
+    subscribe("a")
+    tick = price(101, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(sockets, "deliver", too_late)
+        ring()
+    (client,) = app._memory[shard("a")].shard.state.clients.values()
+    assert (client.misses, client.flows["ticks"].due) == (0, 0)
+    ring()
+    assert [(frame["seq"], frame["ticks"]) for frame in callbacks.frames("a")] == [(1, [tick])]
+
+
+def test_where_clients_ask_for_more_than_the_budget_the_interval_in_force_is_told(
+    ring: Ring, callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = msgspec.structs.replace(wiring.settings(), CALLBACK_BUDGET=1)
+    monkeypatch.setattr(wiring, "settings", lambda: there)
+    subscribe("a")
+    ring()
+    head = wiring.connections().head
+    assert (head(shard("a")).interval_ms, head(1 - shard("a")).interval_ms) == (2_000, 0)
+    price(101, 1)
+    ring()
+    price(102, 2)
+    ring()
+    assert [(frame["seq"], frame["time"]) for frame in callbacks.frames("a")] == [
+        (1, "2026-11-22T12:00:02.000Z"),
+        (2, "2026-11-22T12:00:04.000Z"),
+    ]
+    wiring.connections().remove("a")
+    ring()
+    assert head(shard("a")).interval_ms == 0
 
 
 def test_who_is_owed_something_soon_is_waited_for(ring: Ring, callbacks: Callbacks, clock: Hands) -> None:
@@ -395,7 +515,7 @@ def test_whose_session_has_ended_is_told_good_bye_and_nothing_else(
     assert [frame["ticks"] for id_ in ("b", "c") for frame in callbacks.frames(id_)] == [[tick], [tick]]
     assert wiring.connections().find("a", clock.now) is None
     assert wiring.connections().end("ann", clock.now) == set()
-    assert list(wiring.connections()._table.query("USER#ann")) == []
+    assert wiring.connections().shards_of("ann", clock.now) == set()
     ring()
     assert callbacks.frames("a") == []
     assert callbacks.closed == ["a"]

@@ -366,6 +366,7 @@ def test_20_portfolios_are_the_limit(town: Town) -> None:
     for id_ in ids:
         town.portfolio("ann", id_)
     for id_ in ids[:20]:
+        town.now += 1_000  # ten frames a second are the limit
         assert town.show("ann", id_)[0]["type"] == "subscribed"
     refused = {"type": "error", "id": 1, "code": "limit", "message": "at most 20 portfolios a connection"}
     assert town.show("ann", ids[20], id=1) == [refused]

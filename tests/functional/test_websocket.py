@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
@@ -11,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse import wiring
 from cryptopulse.aws import client, grants
-from cryptopulse.aws.connections import Connections
+from cryptopulse.aws.connections import KEPT, Connections
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.grants import Grants
 from cryptopulse.domain.accounts import Account
@@ -239,7 +240,7 @@ def test_a_ticket_whose_session_has_ended_meanwhile_is_refused(
 
 def assert_nothing_is_left(person: Person) -> None:
     assert stored() is None
-    assert list(wiring.connections()._table.query(f"USER#{person.id}")) == []
+    assert wiring.connections().shards_of(person.id, NOON) == set()
 
 
 @pytest.mark.parametrize("method", ["open", "_save"])
@@ -249,9 +250,9 @@ def test_a_session_that_ends_before_the_connection_is_open_is_seen_by_the_handsh
     """Before its user's list names it, or just after."""
     do, shards = getattr(Connections, method), []
 
-    def late(self: Connections, connection: Connection) -> None:
+    def late(self: Connections, *arguments: Any) -> Any:
         shards.append(ann.sign_out())
-        do(self, connection)
+        return do(self, *arguments)
 
     monkeypatch.setattr(Connections, method, late)
     assert happen(handshake(ann.ticket)) == REFUSED
@@ -339,6 +340,228 @@ def test_a_client_whose_coming_was_lost_is_anonymous(happen: Happen, ann: Person
     connection = stored()
     assert connection is not None
     assert (connection.user, connection.grant) == ("", "")
+
+
+# --- limits ---
+
+LIMITED = {"statusCode": 429}
+
+
+def from_(address: str, id_: str, **headers: str) -> dict[str, Any]:
+    event = handshake(None, id_)
+    event["requestContext"]["identity"]["sourceIp"] = address
+    return {**event, "headers": {**event["headers"], **headers}}
+
+
+def test_a_user_has_ten_connections(happen: Happen, ann: Person) -> None:
+    def come(number: int) -> dict[str, Any]:
+        told: dict[str, Any] = happen(handshake(wiring.tickets().issue(ann.id, ann.session, NOON), f"c{number}="))
+        return told
+
+    assert [come(number) for number in range(11)] == [OK] * 10 + [LIMITED]
+    assert wiring.connections().find("c10=", NOON) is None
+    leave = read_event("ws_disconnect")
+    leave["requestContext"]["connectionId"] = "c3="
+    assert happen(leave) == OK
+    assert [come(number) for number in (11, 12)] == [OK, LIMITED]
+
+
+def test_a_ticket_used_twice_at_the_same_moment_lets_in_once(happen: Happen, ann: Person) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        told = list(pool.map(lambda number: happen(handshake(ann.ticket, f"c{number}=")), range(6)))
+    assert sorted(each["statusCode"] for each in told) == [200] + [401] * 5
+
+
+@pytest.mark.parametrize(
+    ("addresses", "others"),
+    [
+        (["192.0.2.44"], "192.0.2.45"),
+        (["2001:db8:1:2::1", "2001:db8:1:2:ffff::1"], "2001:db8:1:3::1"),
+    ],
+    ids=["v4", "v6"],
+)
+def test_an_address_has_twenty_anonymous_connections(
+    happen: Happen, ann: Person, addresses: list[str], others: str
+) -> None:
+    told = [happen(from_(addresses[number % len(addresses)], f"c{number}=")) for number in range(21)]
+    assert told == [OK] * 20 + [LIMITED]
+    assert happen(from_(others, "other=")) == OK
+    assert happen(handshake(ann.ticket)) == OK
+
+
+def test_an_operator_may_allow_any_number(happen: Happen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECTIONS_PER_ADDRESS", "0")
+    wiring.clear()
+    assert [happen(from_("192.0.2.44", f"c{number}=")) for number in range(25)] == [OK] * 25
+
+
+def test_behind_our_own_distribution_it_tells_the_address(happen: Happen) -> None:
+    secret = {"X-Edge-Secret": wiring.settings().EDGE_SECRET}
+    told = {"CloudFront-Viewer-Address": "203.0.113.9:51000"}
+    for number, headers in enumerate([{**secret, **told}, told, {**told, "x-edge-secret": "guessed"}]):
+        assert happen(from_("192.0.2.44", f"c{number}=", **headers)) == OK
+    found = [wiring.connections().find(f"c{number}=", NOON) for number in range(3)]
+    assert [each and each.address for each in found] == ["203.0.113.9", "192.0.2.44", "192.0.2.44"]
+
+
+def test_who_comes_and_goes_in_a_loop_is_stopped(happen: Happen, clock: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handshake counts as five requests of its address, whatever becomes of it."""
+    monkeypatch.setenv("REQUESTS_PER_MINUTE", "30")
+    wiring.clear()
+    spent = [happen(handshake("A" * 43)) for _ in range(3)]
+    came = [happen(each) for _ in range(4) for each in (handshake(None), read_event("ws_disconnect"))]
+    assert (spent, came[::2], came[1::2]) == ([REFUSED] * 3, [OK] * 3 + [LIMITED], [OK] * 4)
+    assert not wiring.limits().take("ip#192.0.2.44", NOON).is_allowed
+    assert happen(from_("192.0.2.45", "other=")) == OK
+    clock.now += MINUTE
+    assert happen(handshake(None)) == OK
+
+
+def test_nobody_is_limited_where_nobody_can_count(happen: Happen, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    def call(operation: str, body: Mapping[str, Any]) -> None:
+        raise ThrottledError("ThrottlingException", operation)
+
+    for limits in (wiring.limits(), wiring.efforts()):
+        monkeypatch.setattr(limits._table._client, "call", call)
+    assert happen(handshake(None)) == OK
+    assert [frame["type"] for frame in say(action="unsubscribe", channel="ticks")] == ["unsubscribed"]
+
+
+@pytest.mark.usefixtures("connect")
+def test_ten_frames_in_any_second_are_answered(say: Say, clock: Hands) -> None:
+    too_fast = {"type": "error", "id": 7, "code": "limit", "message": "at most 10 frames a second"}
+    for _ in range(10):
+        assert say(action="ping")[0]["type"] == "pong"
+        clock.now += 50
+    assert say(action="ping", id=7) == [too_fast]
+    assert say("no JSON") == [{name: told for name, told in too_fast.items() if name != "id"}]
+    clock.now += 500
+    assert say(action="ping")[0]["type"] == "pong"
+    assert say(action="ping", id=7) == [too_fast]
+
+
+@pytest.mark.usefixtures("connect")
+def test_what_comes_too_fast_costs_no_read(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(10):
+        say(action="ping")
+    fail(monkeypatch)
+    assert [frame["code"] for frame in say(action="subscribe", channel="ticks", symbols=["BTC-USD"])] == ["limit"]
+
+
+@pytest.mark.usefixtures("connect")
+def test_who_goes_on_and_on_is_cut_off(say: Say, callbacks: Callbacks) -> None:
+    heard = [frame.get("code") for _ in range(110) for frame in say(action="ping")]
+    assert (heard, callbacks.closed) == ([None] * 10 + ["limit"] * 100, [])
+    assert say(action="ping") == []
+    assert callbacks.closed == [ID]
+
+
+@pytest.mark.usefixtures("connect")
+def test_what_asks_for_much_is_counted_by_what_it_takes(say: Say, clock: Hands) -> None:
+    """A resync of 500 subscriptions writes them all again: 23 units of 6,000 a minute."""
+    many = [Series("coinbase", f"A{number}-USD") for number in range(500)]
+    wiring.market().save_series(many)
+    say(action="subscribe", channel="ticks", symbols=[each.symbol for each in many])
+    wiring.efforts().take("frames#ip#192.0.2.44", clock.now, 5_960)
+    heard = []
+    for number in range(3):
+        clock.now += 1_000
+        heard.append(say(action="resync", id=number)[0])
+    assert heard[0] == {"type": "resynced", "id": 0}
+    assert heard[1:] == [
+        {"type": "error", "id": number, "code": "limit", "message": f"too much for one minute: again in {left} s"}
+        for number, left in ((1, 58), (2, 57))
+    ]
+    assert say(action="ping")[0]["type"] == "pong"
+    clock.now += MINUTE
+    assert say(action="resync")[0]["type"] == "resynced"
+
+
+def test_a_users_clients_share_what_they_may_ask_for(happen: Happen, ann: Person, say: Say) -> None:
+    happen(handshake(ann.ticket))
+    say(action="unsubscribe", channel="ticks")
+    items = [item["leased"] for item in wiring.connections()._table.query(f"RATE#frames#user#{ann.id}")]
+    assert items == [10]
+
+
+@pytest.mark.usefixtures("connect")
+def test_a_quiet_client_costs_one_read_a_frame(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    called = []
+    call = client.Client.call
+
+    def counted(self: client.Client, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        called.append(operation)
+        return call(self, operation, body)
+
+    monkeypatch.setattr(client.Client, "call", counted)
+    say(action="ping")
+    assert called == ["GetItem"]
+
+
+@pytest.mark.usefixtures("connect")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 131_072, "the frame is not JSON"),
+        ('{"a":' * 26_000, "the frame is not JSON"),
+        ("[" * 65_536 + "]" * 65_536, "the frame is not JSON"),
+        (json.dumps({"action": "ping", "more": "x" * 131_000}), "Object contains unknown field `more`"),
+        (json.dumps({"action": "x" * 131_000}), None),
+    ],
+    ids=["open", "objects", "deep", "field", "action"],
+)
+def test_the_largest_frames_are_answered_like_any(say: Say, text: str, message: str | None) -> None:
+    (told,) = say(text)
+    assert (told["type"], told["code"]) == ("error", "bad_request")
+    assert message in (None, told["message"])
+
+
+@pytest.mark.usefixtures("connect")
+def test_500_unknown_symbols_fit_into_a_frame(say: Say, callbacks: Callbacks) -> None:
+    names = ["~" * 37 + f"{number:04}" for number in range(500)]
+    (told,) = say(action="subscribe", channel="ticks", symbols=names)
+    assert (told["code"], told["symbols"]) == ("unknown_symbol", names)
+    assert max(int(headers["content-length"]) for _, _, headers in callbacks.seen) < 32_768
+    (told,) = say(action="subscribe", channel="ticks", symbols=['"' * 41] * 500)
+    assert told["code"] == "bad_request"
+
+
+@pytest.mark.usefixtures("connect")
+@pytest.mark.parametrize(("asked", "told"), [(1, 5_000), (9_000, 9_000), (99_000, 60_000)])
+@pytest.mark.parametrize("channel", [{"channel": "ticks"}, {"channel": "candles", "interval": "1m"}], ids=str)
+def test_the_interval_told_is_the_one_in_force(say: Say, channel: dict[str, str], asked: int, told: int) -> None:
+    """Where fan_out has widened it, that counts if it is more; the client's own stays what it asked for."""
+    table, shard = wiring.connections()._table, wiring.connections().shard_of(ID)
+    table.update(f"SHARD#{shard}", "HEAD", set={"interval_ms": 5_000})
+    subscribed, _ = say(action="subscribe", symbols=["BTC-USD"], interval_ms=asked, **channel)
+    assert subscribed["interval_ms"] == told
+    connection = stored()
+    assert connection is not None
+    assert [each.interval_ms for each in connection.channels.values()] == [min(60_000, max(250, asked))]
+
+
+def test_who_speaks_without_a_place_is_cut_off(
+    happen: Happen, say: Say, callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONNECTIONS_PER_ADDRESS", "1")
+    wiring.clear()
+    assert happen(handshake(None, "another=")) == OK
+    assert say(action="ping") == []
+    assert (callbacks.closed, stored()) == ([ID], None)
+
+
+@pytest.mark.usefixtures("connect")
+def test_a_connection_that_was_forgotten_leaves_nothing(clock: Hands) -> None:
+    """API Gateway never said that it left, and no good-bye was possible: TTL removes the items, nobody sees them."""
+    connections = wiring.connections()
+    clock.now += KEPT
+    assert (stored(), connections.all(connections.shard_of(ID), clock.now)) == (None, {})
+    assert connections._places("ADDRESS#192.0.2.44", clock.now)[1] == {}
+    items = [item for pk in (connections._pk(ID), "ADDRESS#192.0.2.44") for item in connections._table.query(pk)]
+    assert [(item["sk"], item["expires_at"]) for item in items if not item["sk"].startswith(("HEAD", "NOTE"))] == [
+        (f"CONN#{ID}", clock.now // 1000),
+        ("PLACES", clock.now // 1000),
+    ]
 
 
 # --- failures ---

@@ -395,3 +395,32 @@ def test_every_trigger_has_an_event_to_try_it_with() -> None:
     events = {path.stem for path in (template.ROOT / "events").glob("*.json")}
     names = {Path(function["CodeUri"]).name for function in FUNCTIONS.values()}
     assert events == (names - {"websocket"}) | {"ws_connect", "ws_message", "ws_disconnect", "indicators"}
+
+
+def test_an_alarm_rings_when_clients_get_nothing() -> None:
+    resources = template.load()["Resources"]
+    ((name, alarm),) = [(name, each) for name, each in resources.items() if each["Type"] == "AWS::CloudWatch::Alarm"]
+    assert (name, alarm["Condition"], resources["Alarms"]["Condition"]) == ("FanOutErrors", "IsAws", "IsAws")
+    watched = alarm["Properties"]
+    assert (watched["Namespace"], watched["MetricName"], watched["Statistic"]) == ("AWS/Lambda", "Errors", "Sum")
+    assert watched["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "FanOut"}}]
+    assert watched["TreatMissingData"] == "notBreaching"
+    assert watched["AlarmActions"] == watched["OKActions"] == [{"Ref": "Alarms"}]
+    # CloudWatch may not use the key that AWS manages for topics.
+    assert "KmsMasterKeyId" not in resources["Alarms"].get("Properties", {})
+
+
+def test_alarms_go_to_an_address_where_there_is_one() -> None:
+    document = template.load()
+    assert document["Resources"]["AlarmMail"] == {
+        "Type": "AWS::SNS::Subscription",
+        "Condition": "HasAlarmEmail",
+        "Properties": {"TopicArn": {"Ref": "Alarms"}, "Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}},
+    }
+    assert document["Conditions"]["HasAlarmEmail"] == {
+        "Fn::And": [{"Condition": "IsAws"}, {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmEmail"}, "none"]}]}]
+    }
+    parameter = document["Parameters"]["AlarmEmail"]
+    assert parameter["Default"] == "none"
+    told = {text: bool(re.fullmatch(parameter["AllowedPattern"], text)) for text in ("none", "a@b.c", "", "a", "a@b@c")}
+    assert told == {"none": True, "a@b.c": True, "": False, "a": False, "a@b@c": False}

@@ -58,6 +58,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """ARN of the secret that is NewsAPI's key; empty: it is not asked."""
     REQUESTS_PER_MINUTE: int = 600
     """Of one user, or one address."""
+    CONNECTIONS_PER_ADDRESS: int = 20
+    """WebSocket connections without a ticket; 0: any number."""
+    CALLBACK_BUDGET: int = 6_000
+    """Frames a second to all WebSocket clients together; only the function that fans out has it."""
     EDGE_SECRET: str = ""
     """What only our own distribution sends along, as `X-Edge-Secret`; empty: there is none."""
     WEB_ORIGINS: str = ""

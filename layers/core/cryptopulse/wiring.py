@@ -22,6 +22,8 @@ from cryptopulse.aws.sockets import Sockets
 from cryptopulse.aws.stream import Stream
 from cryptopulse.aws.tickets import Tickets
 from cryptopulse.aws.venues import Venues
+from cryptopulse.domain.limits import WINDOW, SlidingWindow
+from cryptopulse.domain.subscriptions import FRAMES, REFUSED
 from cryptopulse.settings import Settings
 from cryptopulse.settings import settings as _settings
 
@@ -180,6 +182,24 @@ def tickets() -> Tickets:
 def limits() -> Limits:
     hasty = Client("dynamodb", account(), timeout=0.3, retries=1)  # every request waits for it
     return Limits(Table(hasty, settings().CONNECTIONS_TABLE), settings().REQUESTS_PER_MINUTE)
+
+
+@cache
+def efforts() -> Limits:
+    from cryptopulse.domain.efforts import ALLOWED  # only those who hear WebSocket clients need it
+
+    hasty = Client("dynamodb", account(), timeout=0.3, retries=1)  # as above
+    return Limits(Table(hasty, settings().CONNECTIONS_TABLE), ALLOWED)
+
+
+@cache
+def heard_frames() -> SlidingWindow:
+    return SlidingWindow(FRAMES, 1_000)
+
+
+@cache
+def refused_frames() -> SlidingWindow:
+    return SlidingWindow(REFUSED, WINDOW)
 
 
 @cache

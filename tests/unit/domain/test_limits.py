@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptopulse.domain.limits import FIRST, WINDOW, Standing, Window
+from cryptopulse.domain import limits
+from cryptopulse.domain.limits import FIRST, WINDOW, SlidingWindow, Standing, Window
 
 LIMIT = 600
 START = 1_795_348_800_000
@@ -223,3 +224,57 @@ def test_who_saw_others_of_a_client_asks_how_busy_it_was(before: int, is_unsure:
 )
 def test_a_lease_follows_what_came_and_what_is_left(window: Window, size: int) -> None:
     assert window.size(LIMIT) == size
+
+
+def test_what_counts_as_several_leases_what_it_lacks_and_takes_all_or_nothing() -> None:
+    window = Window(START, left=3, leased=10)
+    assert (window.is_short(100, 3), window.is_short(100, 4)) == (False, True)
+    assert window.size(100, 40) == 37
+    window.grant(37, 47, 100)
+    assert window.take(100, START, 40) == Standing(100, 53, 60, is_allowed=True)
+    assert window.size(100, 60) == 60
+    window.grant(60, 107, 100)
+    assert window.take(100, START, 60) == Standing(100, 53, 60, is_allowed=False)
+    assert window.take(100, START, 53) == Standing(100, 0, 60, is_allowed=True)
+    assert not window.is_short(100, 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3 * WINDOW), st.integers(0, 3), st.integers(1, 60)), max_size=100).map(sorted))
+def test_never_more_than_the_limit_is_granted_whatever_requests_count_as(requests: list[tuple[int, int, int]]) -> None:
+    windows: dict[int, Window] = {}
+    leased: dict[int, int] = {}
+    served: dict[int, int] = {}
+    for now, process, count in requests:
+        window = windows[process] = windows.get(process, Window(0)).at(now)
+        if window.is_short(100, count):
+            size = window.size(100, count)
+            leased[window.start] = leased.get(window.start, 0) + size
+            window.grant(size, leased[window.start], 100)
+        served[window.start] = served.get(window.start, 0) + count * window.take(100, now, count).is_allowed
+    assert all(each <= 100 for each in served.values())
+
+
+# --- sliding windows ---
+
+
+@given(st.lists(st.integers(0, 5_000), max_size=80).map(sorted))
+def test_in_no_second_is_more_allowed_and_what_is_not_does_not_count(times: list[int]) -> None:
+    window = SlidingWindow(10, 1_000)
+    allowed: list[int] = []
+    for now in times:
+        has_room = sum(now - time < 1_000 for time in allowed) < 10
+        assert window.take("a", now) is has_room
+        allowed += [now] * has_room
+
+
+def test_clients_have_windows_of_their_own_those_that_came_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "KEYS", 2)
+    window = SlidingWindow(1, 1_000)
+    assert [window.take(client, 0) for client in ("a", "b", "a", "c", "a", "b")] == [
+        True,
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]

@@ -30,7 +30,7 @@ class Cloud:
         self.pending: list[tuple[str, Callable[[Connection], object]]] = []
         """Changes of connections that are not written yet."""
         self.stored = fanning.encode(State())
-        self.memory: State | None = None
+        self.memory: Shard | None = None
         self.rung = False
         self.reads = 0
 
@@ -75,9 +75,11 @@ class Cloud:
 
     def beat(self, *outcomes: str, later: int = BACK_OFF, crash: bool = False, forget: bool = False) -> None:
         self.now += later
-        state = fanning.decode(self.stored) if forget or self.memory is None else self.memory
-        self.memory = None
-        shard = Shard(state, self.connections)
+        shard, self.memory = self.memory, None
+        if shard is None or forget:
+            shard = Shard(fanning.decode(self.stored), self.connections)
+        else:
+            shard.begin(self.connections)
         start = shard.unread_news(self.now, is_rung=self.rung)
         self.rung = False
         if start is not None:
@@ -85,16 +87,16 @@ class Cloud:
             shard.hear_news(self.since(start), self.now)
         for index, post in enumerate(shard.posts(self.now)):
             outcome = outcomes[index % len(outcomes)] if outcomes else "taken"
-            taken = len(post.frames) if outcome == "taken" else 0
+            taken = len(post) if outcome == "taken" else 0
             if outcome != "refused":
-                self.heard[post.connection] += [msgspec.json.decode(frame) for _, frame in post.frames]
+                self.heard[post.connection] += [msgspec.json.decode(frame) for frame in post]
             shard.settle(post, taken, self.now)
         if crash:
             return
         shard.prune()
         if shard.changed:
-            self.stored = fanning.encode(state)
-        self.memory = state
+            self.stored = fanning.encode(shard.state)
+        self.memory = shard
 
     def told(self, name: str) -> list[str]:
         """The ids of the articles of a client's frames but snapshots; they are gone then."""

@@ -92,7 +92,7 @@ class Cloud:
         self.wanted: dict[str, Watch] = {}
         """Of each connection, the alerts that it asked for last."""
         self.stored = fanning.encode(State())
-        self.memory: State | None = None
+        self.memory: Shard | None = None
         self.pending: list[tuple[str, Callable[[Connection], object]]] = []
         """Changes of connections that are not written yet."""
         self.notices: list[tuple[str, LivePortfolio]] = []
@@ -195,10 +195,12 @@ class Cloud:
     # --- fan_out ---
 
     def beat(self, outcomes: list[str], *, heard: list[int], crash: bool = False, forget: bool = False) -> None:
-        state = fanning.decode(self.stored) if forget or self.memory is None else self.memory
-        self.memory = None
+        shard, self.memory = self.memory, None
+        if shard is None or forget:
+            shard = Shard(fanning.decode(self.stored), self.connections)
+        else:
+            shard.begin(self.connections)
         world, now = self.world, self.world.now
-        shard = Shard(state, self.connections)
         for number in sorted(shard.lanes({number: world.lanes[number].version for number in heard})):
             shard.absorb(world.lanes[number], [], lambda *_: Block.of(0, 0, []))
         for user, since in shard.unread(self.rung, now).items():
@@ -207,9 +209,9 @@ class Cloud:
         self.rung.clear()
         for index, post in enumerate(shard.posts(now)):
             outcome = outcomes[index % len(outcomes)]
-            taken = {"taken": len(post.frames), "halfway": len(post.frames) // 2}.get(outcome, 0)
+            taken = {"taken": len(post), "halfway": len(post) // 2}.get(outcome, 0)
             arrived = taken or int(outcome == "unanswered")
-            for _, frame in post.frames[:arrived]:
+            for frame in post[:arrived]:
                 self.clients[post.connection].receive(frame)
             shard.settle(post, taken, now)
         if crash:
@@ -219,8 +221,8 @@ class Cloud:
                 self.hold(user, self.now_of(user))
         shard.prune()
         if shard.changed:
-            self.stored = fanning.encode(state)
-        self.memory = state
+            self.stored = fanning.encode(shard.state)
+        self.memory = shard
 
     def settle(self) -> None:
         """Quiet: nothing fails any more, doorbells come."""
@@ -582,7 +584,8 @@ def test_without_a_notice_few_are_looked_at_in_one_beat() -> None:
 def test_a_state_of_the_release_before_is_read_and_goes_on() -> None:
     old = [3, 9, {0: 5}, {"coinbase:BTC-USD": [1.5, NOON, 4, 8]}, {}, {}, {"a": [1, 7, NOON, {"ticks": [8, NOON]}]}]
     state = fanning.decode(zlib.compress(msgspec.msgpack.encode(old), 6))
-    expected = State(3, 9, {0: 5}, clients={"a": fanning.Client(1, 7, NOON, {"ticks": fanning.Flow(8, NOON)})})
+    expected = State(3, 9, {0: 5})
+    expected.clients = {fanning.digest("a"): fanning.Client(1, 7, NOON, {"ticks": fanning.Flow(8, NOON)})}
     expected.ticks = {"coinbase:BTC-USD": fanning.Tick(1.5, NOON, 4, 8)}
     assert state == expected
 

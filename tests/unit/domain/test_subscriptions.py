@@ -135,7 +135,7 @@ NO_CHANNEL = (
         ({**TICKS, "symbols": "BTC-USD"}, Refusal(None, "bad_request", "Expected `array`, got `str` - at `$.symbols`")),
         (
             {**TICKS, "symbols": ["BTC USD"]},
-            Refusal(None, "bad_request", "Expected `str` matching regex '^[!-~]{1,41}$' - at `$.symbols[0]`"),
+            Refusal(None, "bad_request", r"Expected `str` matching regex '^[!#-\\[\\]-~]{1,41}$' - at `$.symbols[0]`"),
         ),
         ({**TICKS, "symbols": ["A-B"] * 501, "id": 3}, Refusal(3, "limit", "at most 500 symbols a connection")),
         ({**TICKS, "venue": "k" * 500}, Refusal(None, "bad_request", f"Invalid enum value '{'k' * 180}")),

@@ -281,8 +281,7 @@ def test_what_waits_too_long_is_conflated(monkeypatch: pytest.MonkeyPatch) -> No
             Exchange(tells(*map(frame, range(1, 8)))) as exchange,
             collecting(exchange.feed, kinesis=kinesis, leads=lambda: leading) as held,
         ):
-            while held.counts()["coinbase"].conflated < 5:
-                await asyncio.sleep(0.002)
+            await until(lambda: held.counts()["coinbase"].conflated == 5)
             leading = True
             await until(lambda: kinesis.ids == [6, 7])
             assert held.counts()["coinbase"].conflated == 0

@@ -1,25 +1,36 @@
 """Where a request comes from."""
 
 import hmac
+from collections.abc import Mapping
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import Final
-
-from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from typing import TYPE_CHECKING, Final
 
 from cryptopulse import wiring
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2  # WebSocket clients need none
 
 _IPV4_MAPPED: Final = bytes(10) + b"\xff\xff"
 
 
-def address(event: APIGatewayProxyEventV2) -> str:
-    """The client's IP address: the one that our own distribution tells, which proves itself by a secret."""
-    secret, headers = wiring.settings().EDGE_SECRET, event.headers
-    viewer = headers.get("CloudFront-Viewer-Address")
-    if secret and viewer is not None:
-        presented = headers.get("X-Edge-Secret", "").encode(errors="replace")
+def address(event: "APIGatewayProxyEventV2") -> str:
+    """The client's IP address."""
+    return viewer(event.headers, event.request_context.http.source_ip)
+
+
+def viewer(headers: Mapping[str, str], source: str) -> str:
+    """The client's IP address: the one that our own distribution tells, which proves itself by a secret, or the source.
+
+    Args:
+        headers: By name in lower case.
+        source: Where the request came from.
+    """
+    secret, told = wiring.settings().EDGE_SECRET, headers.get("cloudfront-viewer-address")
+    if secret and told is not None:
+        presented = headers.get("x-edge-secret", "").encode(errors="replace")
         if hmac.compare_digest(presented, secret.encode()):
-            return viewer.rpartition(":")[0]
-    return event.request_context.http.source_ip
+            return told.rpartition(":")[0]
+    return source
 
 
 def network(address: str) -> str:

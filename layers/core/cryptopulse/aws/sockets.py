@@ -6,7 +6,7 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import cached_property
 from itertools import islice
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
@@ -75,7 +75,7 @@ class Sockets:
             else:
                 return
 
-    def deliver(self, frames: Iterable[tuple[str, list[bytes]]], seconds: float) -> list[Delivery]:
+    def deliver(self, frames: Iterable[tuple[str, Sequence[bytes]]], seconds: float) -> list[Delivery]:
         """Sends each connection its frames: in order, and none after one that was not taken.
 
         Connections are served at the same time, `LINES` of them; one that does not answer keeps no other waiting.
@@ -130,7 +130,7 @@ class _Post:
 
     __slots__ = ("connection", "frames", "is_again", "is_gone", "taken")
 
-    def __init__(self, connection: str, frames: list[bytes]) -> None:
+    def __init__(self, connection: str, frames: Sequence[bytes]) -> None:
         self.connection = connection
         self.frames = frames
         self.taken = 0

@@ -5,15 +5,24 @@ every value is marked with the beat and the lane version that last changed it; a
 owed what changed after the beat it was last sent and after the version its snapshot showed. Nothing counts as sent
 before it was taken.
 
+Flows that follow the same symbols and were sent at the same beat are looked at together. What was worked out of the
+connections stays with the shard from beat to beat; what has to outlive the process is its `State`.
+
 Of portfolios it is remembered what each client was told last: what they are worth now is owed where it differs. Alerts
 that have fired, and articles, get numbers as they are read; a flow is owed those after the one it was sent last.
 """
 
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Final, NamedTuple
+from hashlib import blake2b
+from itertools import chain, islice
+from math import ceil, inf
+from random import uniform
+from typing import Final, NamedTuple, overload
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -29,6 +38,7 @@ from cryptopulse.domain.subscriptions import (
     MAX_AGE,
     NEWS_REACH,
     SETTLED,
+    SLOWEST_MS,
     Connection,
     NewsWatch,
     Show,
@@ -37,7 +47,14 @@ from cryptopulse.domain.subscriptions import (
 )
 
 BACK_OFF: Final = 2_000
-"""Milliseconds until a connection that did not take a frame is tried again."""
+"""Milliseconds until a connection that did not take a frame is tried again, at most; doubled each time."""
+LONGEST_BACK_OFF: Final = 60_000
+_DIGEST: Final = 6
+"""Bytes of a `digest`."""
+PACED: Final = "ticks", "candles", "portfolio"
+"""The channels that may have a frame at each interval: they share the callbacks."""
+PACE_STEP: Final = 100
+"""Milliseconds: paces are multiples of it, so that not each client who comes changes them."""
 NEVER: Final = -1
 """The beat of a flow to which nothing was sent yet."""
 LOOKED_EVERY: Final = 60_000
@@ -172,6 +189,8 @@ class Client(msgspec.Struct, array_like=True):
     seq: int = 0
     reached_at: int = 0
     flows: dict[str, Flow] = {}
+    misses: int = 0
+    """Posts in a row that it did not take."""
 
 
 class State(msgspec.Struct, array_like=True):
@@ -186,7 +205,8 @@ class State(msgspec.Struct, array_like=True):
     """By series, interval and start: those that somebody is still owed."""
     closed_to: dict[str, int] = {}
     """Per series, up to where (Unix ms) candles were closed."""
-    clients: dict[str, Client] = {}
+    clients: dict[bytes, Client] = {}
+    """By the `digest` of their ids."""
     prices: dict[str, Price] = {}
     """Of the series that portfolios are priced by."""
     alerts: dict[str, dict[str, Alert]] = {}
@@ -201,12 +221,119 @@ class State(msgspec.Struct, array_like=True):
     """When (Unix ms) they were read; 0: nobody watches them."""
 
 
-class Post(NamedTuple):
-    """Frames for one connection, in order, each with its channel; and what they tell, by channel."""
+type Bodies = dict[tuple[str, tuple[bytes, ...]], list[bytes]]
+"""By channel and values, what `frames.bodies` made of them."""
 
-    connection: str
-    frames: list[tuple[str, bytes]]
-    told: dict[str, tuple[Key, ...]]
+
+class Post(Sequence[bytes]):
+    """Frames for one connection, in order, each made when it is asked for: bodies are shared with others'.
+
+    Args:
+        connection: Its id.
+        seq: That of the frame before.
+        bodies: Of the frames, each with its channel.
+        told: What they tell, by channel.
+        due: Since when (Unix ms) some of it might have been sent.
+    """
+
+    __slots__ = ("bodies", "connection", "due", "seq", "told")
+
+    def __init__(
+        self, connection: str, seq: int, bodies: list[tuple[str, bytes]], told: dict[str, tuple[Key, ...]], due: int
+    ) -> None:
+        self.connection = connection
+        self.seq = seq
+        self.bodies = bodies
+        self.told = told
+        self.due = due
+
+    def __len__(self) -> int:
+        return len(self.bodies)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        channel, body = self.bodies[index]
+        return frames.numbered(channel, self.seq + 1 + index, body)
+
+
+def _joined(post: Post, bodies: list[tuple[str, bytes]], told: dict[str, tuple[Key, ...]], reader: "_Reader") -> Post:
+    """A post with what it tells of another channel, in the order in which its client has them."""
+    order = list(reader.client.flows)
+    bodies = sorted([*post.bodies, *bodies], key=lambda each: order.index(each[0]))
+    return Post(post.connection, post.seq, bodies, post.told | told, min(post.due, reader.flow.due))
+
+
+class _Interest:
+    """What flows of one channel follow: the same series, in the same order."""
+
+    def __init__(self, places: Iterable[tuple[str, str, int]]) -> None:
+        self.places = [(Quoted(series, interval), lane) for series, interval, lane in places]
+        self.first: dict[int, int] = {}
+        self.last: dict[int, int] = {}
+        """By lane, the lowest and the highest version that was shown to those who follow it."""
+
+
+class _Group:
+    """Flows that follow the same and were sent at the same beat."""
+
+    __slots__ = ("as_of", "interest", "lowest", "owed", "readers", "sent")
+
+    def __init__(self, interest: _Interest, sent: int) -> None:
+        self.interest = interest
+        self.sent = sent
+        self.readers: dict[str, _Reader] = {}
+        """By connection."""
+        self.owed: tuple[Key, ...] = ()
+        self.lowest: dict[int, int] = {}
+        """What changed after `sent`, and of that by lane the lowest version."""
+        self.as_of = -1
+        """Since how many changes of values that holds."""
+
+
+class _Reader:
+    """A flow, and whose it is."""
+
+    __slots__ = ("channel", "client", "connection", "flow", "group", "shown", "subscribed")
+
+    def __init__(self, connection: Connection, client: Client, channel: str) -> None:
+        self.connection = connection
+        self.client = client
+        self.channel = channel
+        self.subscribed = connection.channels[channel]
+        self.flow = client.flows[channel]
+        self.group: _Group | None = None
+        """None: it is looked at alone."""
+        self.shown: dict[int, int] = {}
+        """By lane, the highest version that its snapshots showed."""
+        for entry in self.subscribed.entries.values():
+            if entry.shown > self.shown.get(entry.lane, -1):
+                self.shown[entry.lane] = entry.shown
+
+
+def digest(connection: str) -> bytes:
+    """What a connection is remembered by: it is shorter than its id."""
+    return blake2b(connection.encode(), digest_size=_DIGEST).digest()
+
+
+def pace(asked: Mapping[int, int], share: float) -> int:
+    """The ms between frames at which as many callbacks as there are a second suffice; 0: what was asked for does.
+
+    Args:
+        asked: How many flows ask for each interval (ms).
+        share: Callbacks a second.
+    """
+    flows = sum(asked.values())
+    for interval, count in sorted(asked.items(), reverse=True):
+        even = 1000 * flows / share
+        if interval < even:
+            return min(SLOWEST_MS, ceil(even / PACE_STEP) * PACE_STEP)
+        flows, share = flows - count, share - 1000 * count / interval
+    return 0
 
 
 def closed_to(lane: Lane, series: str) -> int:
@@ -217,16 +344,48 @@ def closed_to(lane: Lane, series: str) -> int:
 
 
 class Shard:
-    """One beat of one connection shard; works on `state` in place.
+    """The beats of one connection shard, of which the first has begun; works on `state` in place.
 
     Args:
         state: As it was after the last beat.
         connections: The shard's connections by id, as their items are now.
+        share: How many callbacks a second it may make.
     """
 
-    def __init__(self, state: State, connections: Mapping[str, Connection]) -> None:
+    def __init__(self, state: State, connections: Mapping[str, Connection], share: float = inf) -> None:
         self.state = state
-        self.connections = dict(connections)
+        self.connections: dict[str, Connection] = {}
+        self.pace = 0
+        """The ms between frames at least."""
+        self._share = share
+        self._clients: dict[str, Client] = {}
+        self._readers: dict[str, dict[str, _Reader]] = {}
+        """By channel and connection."""
+        self._interests = WeakValueDictionary[tuple[str, tuple[tuple[str, str, int], ...]], _Interest]()
+        self._groups: dict[tuple[_Interest, int], _Group] = {}
+        self._changes = 0
+        """Of ticks and candles."""
+        self._wanted: dict[int, dict[str, set[str]]] = {}
+        """By lane and series, the intervals."""
+        self._priced: dict[int, set[str]] = {}
+        """By lane, the series that portfolios are priced by."""
+        self._reports = self._untold()
+        """The articles that somebody may be owed, in order of their numbers."""
+        self._ends_at = 0
+        """Before then (Unix ms) no connection has to end."""
+        self._is_moved = True
+        """Whether a connection has come, changed or gone."""
+        self.begin(connections)
+        for left in state.clients.keys() - set(map(digest, connections)):
+            del state.clients[left]
+            self.changed = True
+
+    def begin(self, changed: Mapping[str, Connection | None]) -> None:
+        """Begins the next beat.
+
+        Args:
+            changed: The connections that have, by id; None stands for one that is not there any more.
+        """
         self.changed = False
         self._late: dict[int, int] = {}
         """Lanes looked at after the snapshot of an entry that is new here, and that snapshot's version."""
@@ -236,45 +395,104 @@ class Shard:
         """Users who have begun to watch their alerts."""
         self._is_news_unheard = False
         """Whether somebody has begun to watch the news."""
-        self._reports = self._untold()
-        """The articles that somebody may be owed, in order of their numbers."""
         self._worths: dict[tuple[str, int], Worth] = {}
         self._price = priced_by(self._last)
-        state.beat += 1
-        self._adopt()
+        self.state.beat += 1
+        for id_, connection in changed.items():
+            known = self.connections.get(id_)
+            if connection is not None and (known is None or known.version != connection.version):
+                self._take_in(connection)
+            elif known is not None and connection is not None:
+                known.active_at = connection.active_at
+            elif known is not None:
+                self.forget(id_)
+        if self._is_moved:
+            self._derive()
 
     # --- what the connections want ---
 
-    def _adopt(self) -> None:
-        clients = self.state.clients
-        for gone in clients.keys() - self.connections.keys():
-            self.forget(gone)
-        for connection in self.connections.values():
-            client = clients.setdefault(connection.id, Client())
-            if client.adopted == connection.version:
-                continue
-            self.changed = True
-            client.flows = {name: client.flows.get(name) or Flow() for name in connection.channels}
-            for name, entry in connection.entries():
-                seen = self.state.seen.get(entry.lane, 0)
-                if entry.added > client.adopted and entry.shown < seen:
-                    client.flows[name].sent = NEVER
-                    self._late[entry.lane] = min(entry.shown, self._late.get(entry.lane, seen))
-            self._adopt_portfolios(connection, client)
-            if connection.watch is not None and connection.watch.added > client.adopted:
-                self._unheard.add(connection.user)
-            if connection.news_watch is not None and connection.news_watch.added > client.adopted:
-                client.flows["news"].sent = NEVER  # it may now want what was not for it before
-                self._is_news_unheard = True
-            client.adopted = connection.version
-        self._entries = [pair for connection in self.connections.values() for pair in connection.entries()]
-        self._wanted: dict[int, dict[str, set[str]]] = {}
-        for _, entry in self._entries:
-            self._wanted.setdefault(entry.lane, {}).setdefault(entry.series, set()).add(entry.interval)
-        self._priced: dict[int, set[str]] = {}
+    def _derive(self) -> None:
+        """Works out what all connections want together."""
+        self._is_moved = False
+        self._wanted = {}
+        for interest in self._interests.values():
+            for quoted, lane in interest.places:
+                self._wanted.setdefault(lane, {}).setdefault(quoted.series, set()).add(quoted.interval)
+        self._priced = {}
         portfolios = {(id_, show.portfolio.version): show.portfolio for _, id_, show in self._shows()}
         for lane, series in {each for portfolio in portfolios.values() for each in portfolio.series}:
             self._priced.setdefault(lane, set()).add(series)
+        paced = (reader for channel in PACED for reader in self._of(channel))
+        self.pace = pace(Counter(reader.subscribed.interval_ms for reader in paced), self._share)
+
+    def _take_in(self, connection: Connection) -> None:
+        self._leave(connection.id)
+        self._ends_at, self._is_moved = 0, True
+        self.connections[connection.id] = connection
+        client = self.state.clients.setdefault(digest(connection.id), Client())
+        self._clients[connection.id] = client
+        if client.adopted != connection.version:
+            self._renew(connection, client)
+        for name, channel in connection.channels.items():
+            reader = _Reader(connection, client, name)
+            self._readers.setdefault(name, {})[connection.id] = reader
+            if channel.entries:
+                self._join(reader, self._interest(reader), reader.flow.sent)
+
+    def _renew(self, connection: Connection, client: Client) -> None:
+        """Takes what is new in a connection."""
+        self.changed = True
+        client.flows = {name: client.flows.get(name) or Flow() for name in connection.channels}
+        for name, entry in connection.entries():
+            seen = self.state.seen.get(entry.lane, 0)
+            if entry.added > client.adopted and entry.shown < seen:
+                client.flows[name].sent = NEVER
+                self._late[entry.lane] = min(entry.shown, self._late.get(entry.lane, seen))
+        self._adopt_portfolios(connection, client)
+        if connection.watch is not None and connection.watch.added > client.adopted:
+            self._unheard.add(connection.user)
+        if connection.news_watch is not None and connection.news_watch.added > client.adopted:
+            client.flows["news"].sent = NEVER  # it may now want what was not for it before
+            self._is_news_unheard = True
+        client.adopted = connection.version
+
+    def _interest(self, reader: _Reader) -> _Interest:
+        entries = reader.subscribed.entries.values()
+        name = reader.channel, tuple((entry.series, entry.interval, entry.lane) for entry in entries)
+        interest = self._interests.get(name)
+        if interest is None:
+            interest = self._interests[name] = _Interest(name[1])
+        for lane, shown in reader.shown.items():
+            interest.last[lane] = max(shown, interest.last.get(lane, shown))
+        for entry in entries:
+            if entry.shown < interest.first.get(entry.lane, entry.shown + 1):
+                interest.first[entry.lane] = entry.shown
+        return interest
+
+    def _join(self, reader: _Reader, interest: _Interest, sent: int) -> None:
+        """Puts a flow among those that were sent at the same beat."""
+        if reader.group is not None:
+            self._part(reader, reader.group)
+        group = self._groups.get((interest, sent))
+        if group is None:
+            group = self._groups[interest, sent] = _Group(interest, sent)
+        group.readers[reader.connection.id] = reader
+        reader.group, reader.flow.sent = group, sent
+
+    def _part(self, reader: _Reader, group: _Group) -> None:
+        del group.readers[reader.connection.id]
+        if not group.readers:
+            del self._groups[group.interest, group.sent]
+
+    def _leave(self, connection: str) -> None:
+        for readers in self._readers.values():
+            reader = readers.pop(connection, None)
+            if reader is not None and reader.group is not None:
+                self._part(reader, reader.group)
+
+    def _of(self, channel: str) -> Iterable[_Reader]:
+        """The flows of a channel."""
+        return self._readers.get(channel, {}).values()
 
     def _adopt_portfolios(self, connection: Connection, client: Client) -> None:
         flow = client.flows.get("portfolio")
@@ -293,15 +511,17 @@ class Shard:
             self._behind |= {lane for lane, version in show.shown.items() if version > seen.get(lane, 0)}
 
     def _shows(self) -> Iterator[tuple[Connection, str, Show]]:
-        for connection in self.connections.values():
-            for id_, show in connection.portfolios.items():
-                yield connection, id_, show
+        for reader in self._of("portfolio"):
+            for id_, show in reader.connection.portfolios.items():
+                yield reader.connection, id_, show
 
     def forget(self, connection: str) -> None:
         """Drops a connection that is gone."""
-        self.changed = True
+        self.changed = self._is_moved = True
+        self._leave(connection)
         self.connections.pop(connection, None)
-        self.state.clients.pop(connection, None)
+        self._clients.pop(connection, None)
+        self.state.clients.pop(digest(connection), None)
 
     def lanes(self, rung: Mapping[int, int]) -> set[int]:
         """The lanes to look at, given the versions that doorbells told."""
@@ -312,7 +532,7 @@ class Shard:
 
     def minutes(self, lane: Lane, now: int) -> list[int]:
         """The minutes of the lane to look at for candles that changed."""
-        if not any(entry.interval for _, entry in self._entries if entry.lane == lane.number):
+        if not any(intervals - {""} for intervals in self._wanted.get(lane.number, {}).values()):
             return []
         touched = lane.touched_since(self._since(lane.number))
         if touched is None:
@@ -321,7 +541,7 @@ class Shard:
 
     def _since(self, lane: int) -> int:
         """The lane's version up to which its changes need no look: they were sent, or shown to all who want them."""
-        shown = min(entry.shown for _, entry in self._entries if entry.lane == lane)
+        shown = min(interest.first[lane] for interest in self._interests.values() if lane in interest.first)
         return max(shown, self._late.get(lane, self.state.seen.get(lane, 0)))
 
     # --- what changed ---
@@ -347,6 +567,7 @@ class Shard:
                 known = self.state.ticks.get(series)
                 if known is None or (known.price, known.time) != (price, state.time):
                     self.state.ticks[series] = Tick(price, state.time, state.changed, self.state.beat)
+                    self._changes += 1
             if spans := intervals - {""}:
                 self._absorb_candles(lane, series, spans, minutes, rows)
         self.state.seen[lane.number] = max(lane.version, self.state.seen.get(lane.number, 0))
@@ -394,6 +615,7 @@ class Shard:
                 # What changed before the last look was sent to all but those who came since: beat 0 is theirs.
                 beat = self.state.beat if versions[start] > seen else 0
                 marks[start] = Candle(*told, versions[start], beat)
+                self._changes += 1
 
     # --- alerts, news and portfolios ---
 
@@ -405,8 +627,9 @@ class Shard:
             now: Unix ms.
         """
         oldest: dict[str, int] = {}
-        for connection, watch in self._watches():
-            oldest[connection.user] = min(watch.oldest, oldest.get(connection.user, watch.oldest))
+        for reader, watch in self._watches():
+            user = reader.connection.user
+            oldest[user] = min(watch.oldest, oldest.get(user, watch.oldest))
         named = {user for user in oldest if user in rung or user in self._unheard or user not in self.state.looked}
         users = named | self._unlooked(oldest.keys() - named, now)
         # Not from earlier on than the time before: what is older has been forgotten, and would count as new.
@@ -462,19 +685,18 @@ class Shard:
                 known = state.articles[mark(id_)] = Article(time, state.numbered)
             known.assets, known.body = assets, body
         self._reports = self._untold()
-        for connection, watch in self._news_watches():
-            flow = state.clients[connection.id].flows["news"]
-            if next(self._owed_news(watch, flow), None) is None:
-                flow.sent = state.numbered  # so that these are not looked through again
+        for reader, watch in self._news_watches():
+            if next(self._owed_news(watch, reader.flow), None) is None:
+                reader.flow.sent = state.numbered  # so that these are not looked through again
 
     def _untold(self) -> list[tuple[int, bytes, Article]]:
         found = [(article.number, name, article) for name, article in self.state.articles.items() if article.body]
         return sorted(found, key=lambda each: each[0])
 
-    def _news_watches(self) -> Iterator[tuple[Connection, NewsWatch]]:
-        for connection in self.connections.values():
-            if connection.news_watch is not None and not connection.is_ended:
-                yield connection, connection.news_watch
+    def _news_watches(self) -> Iterator[tuple[_Reader, NewsWatch]]:
+        for reader in self._of("news"):
+            if (watch := reader.connection.news_watch) is not None and not reader.connection.is_ended:
+                yield reader, watch
 
     def unchecked(self, now: int) -> dict[tuple[str, str], int]:
         """Portfolios of which to check whether these are their versions, by user and id."""
@@ -496,10 +718,10 @@ class Shard:
         late = sorted((looked[name], name) for name in names if now - looked[name] >= LOOKED_EVERY)
         return {name for _, name in late[:LOOKED_AT_ONCE]}
 
-    def _watches(self) -> Iterator[tuple[Connection, Watch]]:
-        for connection in self.connections.values():
-            if connection.watch is not None and not connection.is_ended:
-                yield connection, connection.watch
+    def _watches(self) -> Iterator[tuple[_Reader, Watch]]:
+        for reader in self._of("alerts"):
+            if (watch := reader.connection.watch) is not None and not reader.connection.is_ended:
+                yield reader, watch
 
     def _worth(self, id_: str, portfolio: LivePortfolio) -> Worth:
         key = id_, portfolio.version
@@ -513,26 +735,75 @@ class Shard:
 
     # --- what goes out ---
 
-    def _owed(self, connection: Connection, channel: str, flow: Flow) -> Iterator[Key]:
-        subscribed = connection.channels[channel]
-        for entry in subscribed.entries.values():
-            if not entry.interval:
-                tick = self.state.ticks.get(entry.series)
-                if tick is not None and tick.beat > flow.sent and tick.version > entry.shown:
-                    yield Quoted(entry.series)
+    def _owing(self) -> Iterator[tuple[tuple[Key, ...], Collection[_Reader]]]:
+        """What flows are owed, and which; also those that are owed nothing of what others of their group are."""
+        for group in list(self._groups.values()):
+            self._look(group)
+            if not group.owed:
                 continue
-            marks = self.state.candles.get(entry.series, {}).get(entry.interval, {})
-            for start in sorted(marks):
-                if marks[start].beat > flow.sent and marks[start].version > entry.shown:
-                    yield Quoted(entry.series, entry.interval, start)
-        for id_, show in subscribed.portfolios.items():
-            yield from self._owed_worth(id_, show.portfolio, flow)
-        if subscribed.alerts is not None:
-            yield from self._owed_alerts(connection.user, subscribed.alerts, flow)
-        if subscribed.news is not None:
-            owed = list(self._owed_news(subscribed.news, flow))
-            # One frame of them: it is taken or not, and none of them comes twice.
-            yield from owed[: frames.fitting(self._value(key) for key in owed)]
+            last = group.interest.last
+            if all(version > last[lane] for lane, version in group.lowest.items()):
+                yield group.owed, group.readers.values()
+                continue
+            others: list[_Reader] = []
+            shares: dict[tuple[Key, ...], list[_Reader]] = {}  # those who were shown some of it
+            for reader in group.readers.values():
+                if all(version > reader.shown[lane] for lane, version in group.lowest.items()):
+                    others.append(reader)
+                else:
+                    shares.setdefault(tuple(self._owed_quoted(reader)), []).append(reader)
+            if others:
+                yield group.owed, others
+            yield from shares.items()
+        alone: dict[str, Callable[[_Reader], Iterable[Key]]] = {
+            "portfolio": self._owed_portfolios,
+            "alerts": self._owed_alerts,
+            "news": self._owed_articles,
+        }
+        for channel, owed in alone.items():
+            for reader in self._of(channel):
+                if keys := tuple(owed(reader)):
+                    yield keys, (reader,)
+
+    def _look(self, group: _Group) -> None:
+        """Works out what changed since the flows of a group were sent."""
+        if group.as_of == self._changes:
+            return
+        owed: list[Key] = []
+        lowest: dict[int, int] = {}
+        for quoted, lane in group.interest.places:
+            for key, value in self._values_of(quoted):
+                if value.beat > group.sent:
+                    owed.append(key)
+                    if value.version < lowest.get(lane, value.version + 1):
+                        lowest[lane] = value.version
+        group.owed, group.lowest, group.as_of = tuple(owed), lowest, self._changes
+
+    def _values_of(self, quoted: Quoted) -> Iterable[tuple[Quoted, Tick | Candle]]:
+        """What there is of a series."""
+        if not quoted.interval:
+            tick = self.state.ticks.get(quoted.series)
+            return ((quoted, tick),) if tick is not None else ()
+        marks = self.state.candles.get(quoted.series, {}).get(quoted.interval, {})
+        return [(Quoted(quoted.series, quoted.interval, start), marks[start]) for start in sorted(marks)]
+
+    def _owed_quoted(self, reader: _Reader) -> Iterator[Quoted]:
+        for entry in reader.subscribed.entries.values():
+            for key, value in self._values_of(Quoted(entry.series, entry.interval)):
+                if value.beat > reader.flow.sent and value.version > entry.shown:
+                    yield key
+
+    def _owed_portfolios(self, reader: _Reader) -> Iterator[Valued]:
+        for id_, show in reader.connection.portfolios.items():
+            yield from self._owed_worth(id_, show.portfolio, reader.flow)
+
+    def _owed_articles(self, reader: _Reader) -> list[Reported]:
+        watch = reader.connection.news_watch
+        if watch is None or not self._reports or self._reports[-1][0] <= reader.flow.sent:
+            return []
+        owed = list(self._owed_news(watch, reader.flow))
+        # One frame of them: it is taken or not, and none of them comes twice.
+        return owed[: frames.fitting(self._value(key) for key in owed)]
 
     def _owed_worth(self, id_: str, portfolio: LivePortfolio, flow: Flow) -> Iterator[Valued]:
         told = flow.told.get(id_)
@@ -547,13 +818,14 @@ class Shard:
         else:
             told.version, told.beat = portfolio.version, self.state.beat
 
-    def _owed_alerts(self, user: str, watch: Watch, flow: Flow) -> list[Alerted]:
-        owed = [
+    def _owed_alerts(self, reader: _Reader) -> Iterator[Alerted]:
+        user, watch = reader.connection.user, reader.connection.watch
+        owed = (
             Alerted(user, id_, alert.number)
             for id_, alert in self.state.alerts.get(user, {}).items()
-            if _is_owed(id_, alert, flow, watch)
-        ]
-        return owed[:ALERTS_A_FRAME]
+            if watch is not None and _is_owed(id_, alert, reader.flow, watch)
+        )
+        return islice(owed, ALERTS_A_FRAME)
 
     def _owed_news(self, watch: NewsWatch, flow: Flow) -> Iterator[Reported]:
         first = bisect_right(self._reports, flow.sent, key=lambda each: each[0])
@@ -561,29 +833,36 @@ class Shard:
             if watch.is_new(name, article.time, article.assets):
                 yield Reported(name, number)
 
-    def _flows(self) -> Iterator[tuple[Connection, Client, str, Flow, tuple[Key, ...]]]:
-        """The flows that are owed something."""
-        for connection in self.connections.values():
-            if connection.is_ended:
-                continue
-            client = self.state.clients[connection.id]
-            for channel, flow in client.flows.items():
-                if owed := tuple(self._owed(connection, channel, flow)):
-                    yield connection, client, channel, flow, owed
+    def posts(self, now: int, bodies: Bodies | None = None) -> list[Post]:
+        """The frames to send now, at most one post a connection.
 
-    def posts(self, now: int) -> list[Post]:
-        """The frames to send now, at most one set a connection; a body that several are owed is made once."""
-        bodies: dict[tuple[Key, ...], list[bytes]] = {}
+        Args:
+            now: Unix ms.
+            bodies: Those that other shards have made just now: what several are owed is made once.
+        """
+        bodies = {} if bodies is None else bodies
+        values: dict[Key, bytes] = {}
         posts: dict[str, Post] = {}
-        for connection, client, channel, flow, owed in self._flows():
-            if now < flow.due:
+        for owed, readers in self._owing():
+            if not owed:
+                for reader in list(readers):  # as if it had been sent: it need not be looked at alone again
+                    self._sent(reader)
                 continue
-            if owed not in bodies:
-                bodies[owed] = frames.bodies(channel, map(self._value, owed), now)
-            post = posts.setdefault(connection.id, Post(connection.id, [], {}))
-            post.told[channel] = owed
-            for body in bodies[owed]:
-                post.frames.append((channel, frames.numbered(channel, client.seq + len(post.frames) + 1, body)))
+            ready = [each for each in readers if each.flow.due <= now and not each.connection.is_ended]
+            if not ready:
+                continue
+            channel = ready[0].channel
+            values |= {key: self._value(key) for key in owed if key not in values}
+            made = channel, tuple(values[key] for key in owed)
+            if made not in bodies:
+                bodies[made] = frames.bodies(*made, now)
+            own, told = [(channel, body) for body in bodies[made]], {channel: owed}
+            for reader in ready:
+                id_ = reader.connection.id
+                if id_ not in posts:
+                    posts[id_] = Post(id_, reader.client.seq, own, told, reader.flow.due)
+                else:
+                    posts[id_] = _joined(posts[id_], own, told, reader)
         return list(posts.values())
 
     def _value(self, key: Key) -> bytes:
@@ -602,44 +881,70 @@ class Shard:
     def settle(self, post: Post, taken: int, now: int) -> None:
         """Notes how many of a post's frames were taken: what was not is owed still, later."""
         self.changed = True
-        client, connection = self.state.clients[post.connection], self.connections[post.connection]
+        client = self._clients[post.connection]
         client.seq += taken
         if taken:
-            client.reached_at = now
-        waiting = {channel for channel, _ in post.frames[taken:]}
+            client.reached_at, client.misses = now, 0
+        waiting = {channel for channel, _ in post.bodies[taken:]} if taken < len(post) else ()
         for channel, told in post.told.items():
-            flow = client.flows[channel]
-            if channel in waiting:
-                flow.due = now + BACK_OFF
-                continue
-            flow.sent, flow.due = self.state.beat, now + connection.channels[channel].interval_ms
-            for key in told:
-                match key:
-                    case Alerted(number=number) | Reported(number=number):
-                        flow.sent = number
-                    case Valued(id_, version, (value, cost_basis, time)):
-                        flow.told[id_] = Told(value, cost_basis, time, version, self.state.beat)
+            if channel not in waiting:
+                reader = self._readers[channel][post.connection]
+                self._sent(reader, told)
+                interval = reader.subscribed.interval_ms
+                reader.flow.due = now + (max(interval, self.pace) if channel in PACED else interval)
+        if waiting:
+            longest = min(LONGEST_BACK_OFF, BACK_OFF * 2 ** min(client.misses, 9))
+            client.misses += 1
+            until = now + round(uniform(0, longest))
+            for flow in client.flows.values():
+                flow.due = max(flow.due, until)
+
+    def _sent(self, reader: _Reader, told: Iterable[Key] = ()) -> None:
+        """Notes what a flow was told."""
+        if reader.group is not None:
+            self._join(reader, reader.group.interest, self.state.beat)
+            return
+        flow = reader.flow
+        flow.sent = self.state.beat
+        for key in told:
+            match key:
+                case Alerted(number=number) | Reported(number=number):
+                    flow.sent = number
+                case Valued(id_, version, (value, cost_basis, time)):
+                    flow.told[id_] = Told(value, cost_basis, time, version, self.state.beat)
 
     def next_due(self) -> int | None:
-        """When (Unix ms) the first of those who are owed something may be sent to; None: nobody is owed anything."""
-        return min((flow.due for _, _, _, flow, _ in self._flows()), default=None)
+        """When (Unix ms) the first of those who are owed something may be sent to; None: nobody is owed anything.
+
+        Nobody waits for who did not take the last post.
+        """
+        readers = chain.from_iterable(readers for owed, readers in self._owing() if owed)
+        waiting = (each for each in readers if not each.client.misses and not each.connection.is_ended)
+        return min((each.flow.due for each in waiting), default=None)
 
     def ending(self, now: int) -> list[tuple[Connection, str]]:
         """The connections to close, with the reason to tell them."""
-        found = []
-        for connection in self.connections.values():
+        found: list[tuple[Connection, str]] = []
+        if now < self._ends_at:
+            return found
+        first = now + IDLE_AFTER
+        for connection, client in zip(self.connections.values(), self._clients.values(), strict=True):
+            old = connection.opened_at + MAX_AGE
+            idle = max(connection.active_at, client.reached_at) + IDLE_AFTER
+            first = min(first, old, idle)
             if connection.is_ended:
                 found.append((connection, "session_ended"))
-            elif now - connection.opened_at >= MAX_AGE:
+            elif now >= old:
                 found.append((connection, "max_age"))
-            elif now - max(connection.active_at, self.state.clients[connection.id].reached_at) >= IDLE_AFTER:
+            elif now >= idle:
                 found.append((connection, "idle"))
+        self._ends_at = 0 if found else first
         return found
 
     def prune(self) -> None:
         """Drops the values that nobody is owed any more."""
         state = self.state
-        owed = {key for *_, keys in self._flows() for key in keys}
+        owed = {key for keys, _ in self._owing() for key in keys} if state.candles else ()
         wanted = {series: intervals for lane in self._wanted.values() for series, intervals in lane.items()}
         state.ticks = {name: tick for name, tick in state.ticks.items() if "" in wanted.get(name, ())}
         state.closed_to = {name: time for name, time in state.closed_to.items() if wanted.get(name, set()) - {""}}
@@ -648,7 +953,9 @@ class Shard:
             if isinstance(key, Quoted) and key.interval:
                 marks = kept.setdefault(key.series, {}).setdefault(key.interval, {})
                 marks[key.start] = state.candles[key.series][key.interval][key.start]
-        state.candles = kept
+        if state.candles:
+            state.candles = kept
+            self._changes += 1
         priced = set[str]().union(*self._priced.values())
         state.prices = {name: price for name, price in state.prices.items() if name in priced}
         self._prune_alerts()
@@ -658,9 +965,8 @@ class Shard:
         """Keeps what somebody is owed, and of the last that have fired that they are known."""
         state = self.state
         watches: dict[str, list[tuple[Flow, Watch]]] = {}
-        for connection, watch in self._watches():
-            flow = state.clients[connection.id].flows["alerts"]
-            watches.setdefault(connection.user, []).append((flow, watch))
+        for reader, watch in self._watches():
+            watches.setdefault(reader.connection.user, []).append((reader.flow, watch))
         state.alerts = {user: alerts for user, alerts in state.alerts.items() if user in watches}
         names = watches.keys() | {_name(connection, id_) for connection, id_, _ in self._shows()}
         state.looked = {name: time for name, time in state.looked.items() if name in names}
@@ -680,8 +986,7 @@ class Shard:
         if not any(self._news_watches()):
             state.articles, state.news_at = {}, 0
         oldest = state.news_at - NEWS_REACH
-        flows = ((watch, state.clients[connection.id].flows["news"]) for connection, watch in self._news_watches())
-        owed = {key.mark for watch, flow in flows for key in self._owed_news(watch, flow)}
+        owed = {key.mark for reader, watch in self._news_watches() for key in self._owed_news(watch, reader.flow)}
         state.articles = {
             name: article if name in owed else Article(article.time, article.number)
             for name, article in state.articles.items()
@@ -698,15 +1003,71 @@ def _name(connection: Connection, portfolio: str) -> str:
     return f"{connection.user}/{portfolio}"
 
 
+class _Columns(msgspec.Struct, array_like=True):
+    """The clients, by what they have in common: of those to which all was sent at the last beat little remains."""
+
+    digests: bytes
+    adopted: list[int]
+    seqs: list[int]
+    silent: list[int]
+    """Milliseconds by which they were reached before the last of them was, at `at`."""
+    at: int
+    misses: list[int]
+    channels: list[tuple[str, ...]]
+    which: list[int]
+    """Of each client, its `channels`; then of each flow in turn the beats since it was sent to, the ms from `at` on
+    until it may be again, and where it has been told something, of the how manyth flow."""
+    sent: list[int]
+    due: list[int]
+    told: dict[int, dict[str, Told]]
+
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(State)
+_decoder = msgspec.msgpack.Decoder(tuple[State, _Columns])
 
 
 def encode(state: State) -> bytes:
     """The state as bytes."""
-    return zlib.compress(_encoder.encode(state), 6)
+    clients = state.clients.values()
+    at = max((client.reached_at for client in clients), default=0)
+    kinds: dict[tuple[str, ...], int] = {}
+    flows = [flow for client in clients for flow in client.flows.values()]
+    columns = _Columns(
+        b"".join(state.clients),
+        [client.adopted for client in clients],
+        [client.seq for client in clients],
+        [at - client.reached_at for client in clients],
+        at,
+        [client.misses for client in clients],
+        [],
+        [kinds.setdefault(tuple(client.flows), len(kinds)) for client in clients],
+        [state.beat - flow.sent for flow in flows],
+        [max(0, flow.due - at) for flow in flows],
+        {number: flow.told for number, flow in enumerate(flows) if flow.told},
+    )
+    columns.channels = list(kinds)
+    return b"\1" + zlib.compress(_encoder.encode((msgspec.structs.replace(state, clients={}), columns)), 1)
 
 
 def decode(data: bytes) -> State:
     """The state that `encode` packed."""
-    return _decoder.decode(zlib.decompress(data))
+    if data[:1] != b"\1":
+        return _decode_old(data)
+    state, columns = _decoder.decode(zlib.decompress(data[1:]))
+    flows = (
+        Flow(state.beat - sent, columns.at + due, columns.told.get(number, {}))
+        for number, (sent, due) in enumerate(zip(columns.sent, columns.due, strict=True))
+    )
+    each = zip(columns.adopted, columns.seqs, columns.silent, columns.misses, columns.which, strict=True)
+    for number, (adopted, seq, silent, misses, which) in enumerate(each):
+        own = dict(zip(columns.channels[which], flows, strict=False))
+        name = columns.digests[number * _DIGEST : (number + 1) * _DIGEST]
+        state.clients[name] = Client(adopted, seq, columns.at - silent, own, misses)
+    return state
+
+
+def _decode_old(data: bytes) -> State:
+    """A state of the release before, with a row for each client."""
+    raw = msgspec.msgpack.decode(zlib.decompress(data), strict=False)
+    raw[6] = {digest(id_): client for id_, client in raw[6].items()}
+    return msgspec.convert(raw, State)

@@ -6,6 +6,7 @@ short at the end. The figures were found by simulation (tests/unit/domain/test_l
 client at its limit gets 95 % of it at 0.1 leases a request, and one far below it takes one lease a process and minute.
 """
 
+from collections import OrderedDict, deque
 from typing import Final, NamedTuple
 
 import msgspec
@@ -24,6 +25,8 @@ SHARE: Final = 15
 """A lease is at most what is left to all by this."""
 SHARE_OF_MOST: Final = 5
 """The same for a process that serves more than half of all."""
+KEYS: Final = 10_000
+"""Clients that a process remembers, those that came last."""
 
 
 class Standing(NamedTuple):
@@ -59,9 +62,9 @@ class Window(msgspec.Struct):
             return self
         return Window(start, self.asked, self.leased) if start == self.start + WINDOW else Window(start)
 
-    def is_short(self, limit: int) -> bool:
-        """Whether a request needs a lease."""
-        return not self.left and self.leased < limit
+    def is_short(self, limit: int, count: int = 1) -> bool:
+        """Whether a request, or one that counts as so many, needs a lease."""
+        return self.left < count and self.leased < limit
 
     def is_unsure(self, limit: int) -> bool:
         """Whether, before the first lease, it is worth asking what was leased in the window before.
@@ -70,8 +73,11 @@ class Window(msgspec.Struct):
         """
         return not self.leased and FIRST < self.before < limit // 2
 
-    def size(self, limit: int) -> int:
-        """How much to lease: for what comes if all goes on as it did, within what is left to all."""
+    def size(self, limit: int, count: int = 1) -> int:
+        """How much to lease: for what comes if all goes on as it did, within what is left to all; or what is needed."""
+        return max(self._foreseen(limit), count - self.left)
+
+    def _foreseen(self, limit: int) -> int:
         known, served = max(self.before, self.leased), self.asked
         if known < limit // QUIET and self.expected > served:
             return max(FIRST, self.expected - served + max(0, self.expected - FIRST) // 4)
@@ -88,17 +94,42 @@ class Window(msgspec.Struct):
             leased: By all, this lease included.
             limit: Requests a window.
         """
-        self.left = max(0, min(size, limit - (leased - size)))
+        self.left += max(0, min(size, limit - (leased - size)))
         self.leased = leased
 
-    def take(self, limit: int, now: int) -> Standing:
-        """Serves a request or denies it."""
-        self.asked += 1
-        is_allowed = self.left > 0
-        self.left -= is_allowed
+    def take(self, limit: int, now: int, count: int = 1) -> Standing:
+        """Serves a request, which counts as so many, or denies it."""
+        self.asked += count
+        is_allowed = self.left >= count
+        self.left -= count * is_allowed
         return self.standing(limit, now, is_allowed=is_allowed)
 
     def standing(self, limit: int, now: int, *, is_allowed: bool) -> Standing:
         """Where the client stands at a time (Unix ms) of this window."""
         reset = -((now - self.start - WINDOW) // 1000)
         return Standing(limit, self.left + max(0, limit - self.leased), reset, is_allowed)
+
+
+class SlidingWindow:
+    """How much of something a client may do at once, as one process sees it.
+
+    Args:
+        most: So many times.
+        within: In any so many ms.
+    """
+
+    def __init__(self, most: int, within: int) -> None:
+        self._most = most
+        self._within = within
+        self._times: OrderedDict[str, deque[int]] = OrderedDict()
+
+    def take(self, client: str, now: int) -> bool:
+        """Whether a client may do it now (Unix ms); only then it counts."""
+        times = self._times.setdefault(client, deque(maxlen=self._most))
+        self._times.move_to_end(client)
+        if len(self._times) > KEYS:
+            self._times.popitem(last=False)
+        if len(times) == self._most and now - times[0] < self._within:
+            return False
+        times.append(now)
+        return True

@@ -10,6 +10,13 @@ from msgspec import Meta
 from cryptopulse.domain.live_portfolios import PORTFOLIOS, LivePortfolio, Worth
 from cryptopulse.domain.series import Series, lane_of, reference
 
+CONNECTIONS: Final = 10
+"""Connections of a user."""
+FRAMES: Final = 10
+"""Frames a connection may send in any second."""
+TOO_FAST: Final = f"at most {FRAMES} frames a second"
+REFUSED: Final = 100
+"""Frames that were too much, in any minute, after which a connection is closed."""
 SYMBOLS: Final = 500
 """Symbols a connection may be subscribed to."""
 TOO_MANY: Final = f"at most {SYMBOLS} symbols a connection"
@@ -37,7 +44,7 @@ MAX_AGE: Final = 6_900_000
 """Milliseconds after which any connection is closed; API Gateway's own limit is 2 hours."""
 
 type Id = str | int | None
-type Symbol = Annotated[str, Meta(pattern="^[!-~]{1,41}$")]
+type Symbol = Annotated[str, Meta(pattern=r"^[!#-\[\]-~]{1,41}$")]  # nothing that JSON escapes: 500 fit into an answer
 type Symbols = Annotated[list[Symbol], Meta(min_length=1)]
 type Assets = Annotated[list[Annotated[str, Meta(pattern="^[!-~]{1,20}$")]], Meta(min_length=1)]
 type Venue = Literal["binance", "coinbase"]
@@ -355,6 +362,7 @@ class Channel(msgspec.Struct, array_like=True):
 class Connection(msgspec.Struct):
     """A WebSocket client: since when it is connected and when it was last heard of (Unix ms), and its channels.
 
+    `address` is what counts as one client: an IPv4 address, or the /64 of an IPv6 one.
     `user` and `grant` are the ids of the user it is bound to, and of the session or API token that it came by; empty
     for an anonymous one. `is_ended`: that session or API token is no more.
     """
