@@ -3,14 +3,14 @@ SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
-check openapi bench collect: export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core
+check openapi bench collect load: export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core:$(CURDIR)/clients/python
 
 # The environment is ready when the stamp of exactly these requirements is there, and its Python still runs.
 READY := .venv/ready-$(shell cat requirements/dev.txt | cksum | cut -d ' ' -f 1)
 $(shell .venv/bin/python -c '' 2>/dev/null || rm -f .venv/ready-*)
 VERSION = $(shell git describe --always --tags --dirty=-$$(git diff HEAD | cksum | cut -d ' ' -f 1) 2>/dev/null || echo unversioned)
 
-.PHONY: help env run test fuzz check openapi format bench smoke chaos backfill build build-aws build-host deploy lock clean reset
+.PHONY: help env run test fuzz check openapi format bench smoke chaos load collect backfill build build-aws build-host deploy lock clean reset
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ smoke: $(READY) ## The user's journey against what `make run` runs
 
 chaos: $(READY) ## The whole system under random faults, and its candles after them  (SECONDS=300 PORT=4766 SEED=1)
 	@python -m local.chaos --seconds $(or $(SECONDS),300) --port $(or $(PORT),4766) --seed $(or $(SEED),1)
+
+load: $(READY) ## Many WebSocket clients, and what they get; STUB=1: the sender alone  (CLIENTS=500 SECONDS=60 PORT=4866)
+	@python -m local.load --clients $(or $(CLIENTS),500) --seconds $(or $(SECONDS),60) --port $(or $(PORT),4866) $(if $(STUB),--stub)
 
 backfill: $(READY) ## History from the exchanges  (ASSETS=BTC,ETH DAYS=30)
 	@python -m local.backfill --assets "$(ASSETS)" --days "$(DAYS)"

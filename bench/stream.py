@@ -1,5 +1,7 @@
 """Live prices: ticks a second per core from a raw frame to the bytes of a stream record, against what others do.
 
+And how long a trade takes to a WebSocket client of the whole system.
+
 All sides run over the same frames in one process and take turns. Ours goes all the way to
 the encoded record. cryptofeed's handler goes to Trade objects in a callback, which is less; `cryptofeed, records` goes
 on to bytes with its own dictionaries and encoder, as its backends do. Where it is not installed (`CRYPTOFEED` names a
@@ -17,11 +19,12 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from bench import _latency
 from cryptopulse.domain.gathering import Gathering
 from cryptopulse.domain.ticks import encode
 from cryptopulse.domain.venues import Product
@@ -33,6 +36,7 @@ KINDS = ('"e":"aggTrade"', '"e":"kline"')
 TURNS = 60
 BATCH = 300
 """Trades that fill a record before its 200 ms are over."""
+WATCHED_S = 60
 ASKED = {"cryptofeed": 2.0, "pydantic": 5.0}
 START = 1_795_348_800_000
 
@@ -190,6 +194,11 @@ def main() -> int:
     other = "cryptofeed" if "cryptofeed" in measured else "pydantic"
     print(f"against {other}, at least {ASKED[other]:g} asked:")
     print(f"figure stream.ticks_ratio {measured[other].ratio:.1f}")
+    latency = _latency.measure(WATCHED_S)
+    print(f"a client of the whole system on the local cloud, {WATCHED_S} s; a trade")
+    print("\n".join(_latency.told(latency)))
+    print(f"figure stream.latency_p50_ms {median(latency.received):.0f}")
+    print(f"figure stream.latency_p99_ms {quantiles(latency.received, n=100)[98]:.0f}")
     return 0 if measured[other].ratio >= ASKED[other] else 1
 
 

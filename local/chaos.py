@@ -40,6 +40,8 @@ REPAIR_S = 360
 """All gaps must be repaired so long after the last fault: what is asked for by candles is asked after 2 minutes."""
 SETTLED_MS = 5_000
 """So long after its end a minute's candle is certainly closed."""
+ASK_EVERY_S = 15
+"""In the end what is missing is asked for more often than once a minute."""
 QUIET_S = 15
 """So long no gap may be seen: one at the very end shows a little later."""
 WATCHERS_MS = (250, 250, 1_000)
@@ -280,7 +282,7 @@ class Audit:
         return count, wrong, doubled
 
 
-def torment(run: Run, seconds: float, chance: random.Random, console: Console) -> dict[str, int]:
+def torment(run: Run, assets: str, seconds: float, chance: random.Random, console: Console) -> dict[str, int]:
     """Starts the system, lets things go wrong for some seconds, and tells what came of it.
 
     Returns:
@@ -289,7 +291,7 @@ def torment(run: Run, seconds: float, chance: random.Random, console: Console) -
     Raises:
         ProblemError: The system did not come up, or ended.
     """
-    there, _ = run.start("simulated", PARAMETERS)
+    there, _ = run.start("simulated", PARAMETERS | ({"Assets": assets} if assets else {}))
     audit, chaos = Audit(there), Chaos(run, there.simulator or "", chance)
     watchers = [Watcher(there.websocket, audit.series, interval) for interval in WATCHERS_MS]
     repaired = audit.repaired()
@@ -337,11 +339,15 @@ def _await_repairs(run: Run, audit: Audit, start: int, console: Console) -> int:
     Returns:
         Where the period of the faults ends, Unix ms.
     """
-    end = _now() // MINUTE_MS * MINUTE_MS + MINUTE_MS
+    end = max(_now() // MINUTE_MS * MINUTE_MS, start) + MINUTE_MS
     console.print("no more faults: waiting for the repairs")
     ended = told = whole = time.monotonic()
+    asked = 0.0
     while (now := time.monotonic()) < ended + REPAIR_S:
         run.processes.check()
+        if now - asked > ASK_EVERY_S:
+            asked = now
+            run.cloud.begin("IngestPrices")
         if _now() < end + SETTLED_MS or not audit.is_whole() or audit.candles(start, end)[1]:
             whole = now
         if now - whole > QUIET_S:
@@ -377,6 +383,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, required=True, help="how long things go wrong")
     parser.add_argument("--port", type=int, required=True, help="the first of two")
     parser.add_argument("--seed", type=int, required=True, help="what goes wrong when")
+    parser.add_argument("--assets", default="", help="codes to follow, comma-separated; the template's own if empty")
     parser.add_argument("--home", type=Path, help="folder of all state, to be looked at; else a temporary one")
     arguments = parser.parse_args()
     console = Console(highlight=False, markup=False, soft_wrap=True)
@@ -387,7 +394,8 @@ def main() -> int:
         home.mkdir(parents=True, exist_ok=True)
         run = Run(home, arguments.port, Console(highlight=False, soft_wrap=True))
         try:
-            figures = torment(run, arguments.seconds, random.Random(arguments.seed), console)
+            chance = random.Random(arguments.seed)
+            figures = torment(run, arguments.assets, arguments.seconds, chance, console)
         except ProblemError as problem:
             console.print(f"✗ {problem}")
             return 1

@@ -1,4 +1,4 @@
-"""The chaos run, a minute of it: `make chaos` does five."""
+"""The chaos run, its short form: `make chaos` does five minutes of all assets."""
 
 import subprocess
 import sys
@@ -9,9 +9,10 @@ from local.template import ROOT
 PATIENCE_S = 900
 
 
-def test_after_a_minute_of_faults_every_candle_is_the_exchanges_own() -> None:
+def test_after_some_faults_every_candle_is_the_exchanges_own() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "local.chaos", "--seconds", "60", "--port", str(free_ports()), "--seed", "1"],
+        [sys.executable, "-m", "local.chaos", "--seconds", "20", "--port", str(free_ports()), "--seed", "1",
+         "--assets", "BTC,ETH"],
         cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     figures = [line for line in done.stdout.splitlines() if line.startswith("figure ")]
