@@ -24,8 +24,8 @@ from local.endpoints import Endpoints
 from local.processes import free_ports
 from local.run import Run
 
-SETTLE_S = 15
-"""After a start much is still going on."""
+SETTLE_S = 180
+"""At most: after a start, what the streams came too late for is asked for, and is old when it comes."""
 INTERVAL_MS = 250
 LAG = re.compile(r'"lag":\{"arrived":(-?\d+),"folded":(-?\d+)\}')
 
@@ -50,13 +50,22 @@ def measure(seconds: float) -> Latency:
         run = Run(Path(home), free_ports(), Console(quiet=True))
         try:
             there, _ = run.start("simulated", {"PriceMode": "stream"})
-            time.sleep(SETTLE_S)
+            _settle(there)
             began = time.time()
             framed, received = _watch(there, seconds)
             arrived, folded = _told(run.cloud.origin, began)
         finally:
             run.stop()
     return Latency(arrived, folded, framed, received)
+
+
+def _settle(there: Endpoints) -> None:
+    end = time.monotonic() + SETTLE_S
+    while time.monotonic() < end:
+        prices = httpx.get(there.health, trust_env=False, timeout=30).json()["checks"]["prices"]
+        if not any(venue["gaps"] for venue in prices.values()):
+            return
+        time.sleep(1)
 
 
 def _watch(there: Endpoints, seconds: float) -> tuple[list[float], list[float]]:

@@ -1,4 +1,4 @@
-"""Binance's WebSocket: `<symbol>@aggTrade` and `<symbol>@kline_1m`, raw and combined, and its control messages.
+"""Binance's WebSocket: `<symbol>@aggTrade`, `@kline_1m` and `@avgPrice`, raw and combined, and its control messages.
 
 Other streams are taken without a word, as the venue takes those that do not exist, and say nothing. PING and PONG,
 which the venue counts as messages, are answered by the server below and are not counted.
@@ -14,6 +14,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from local.simulator import binance_bodies as bodies
+from local.simulator.exchange import fixed
 from local.simulator.faults import Kind
 from local.simulator.limits import RateLimit
 from local.simulator.markets import Venue
@@ -63,6 +64,7 @@ class BinanceFeed(Feed):
         self._series, self._is_combined = series, is_combined
         self._aggregates: dict[str, Series] = {}
         self._klines: dict[str, Series] = {}
+        self._averages: dict[str, Series] = {}
         self._names: dict[str, None] = {}
         self._heard: deque[int] = deque(maxlen=_MOST_MESSAGES)
         self.close(now + _LIFETIME, Closing(1001))
@@ -72,7 +74,8 @@ class BinanceFeed(Feed):
         for name in names:
             self._names[name] = None
             symbol, _, kind = name.partition("@")
-            chosen = {"aggTrade": self._aggregates, "kline_1m": self._klines}.get(kind)
+            kinds = {"aggTrade": self._aggregates, "kline_1m": self._klines, "avgPrice": self._averages}
+            chosen = kinds.get(kind)
             if chosen is not None and symbol in self._series:
                 chosen[name] = self._series[symbol]
         if len(self._names) > _MOST_STREAMS:
@@ -108,7 +111,7 @@ class BinanceFeed(Feed):
         if method == "SUBSCRIBE":
             self._subscribe(params, now)
         else:
-            for chosen in (self._names, self._aggregates, self._klines):
+            for chosen in (self._names, self._aggregates, self._klines, self._averages):
                 for name in params:
                     chosen.pop(name, None)
         return _result(None, id_)
@@ -124,7 +127,7 @@ class BinanceFeed(Feed):
         return _result(None, id_)
 
     def frames(self, after: int, until: int) -> list[Frame]:
-        """The trades, and the klines of minutes that have changed or ended."""
+        """The trades, the klines of minutes that have changed or ended, and each second the average prices."""
         frames = [
             Frame(at, self._told(name, event), is_trade=True)
             for name, series in self._aggregates.items()
@@ -135,14 +138,18 @@ class BinanceFeed(Feed):
             for name, series in self._klines.items()
             for at, event in klines(series, after, until)
         ]
+        frames += [
+            Frame(at, self._told(name, average(series, at)))
+            for name, series in self._averages.items()
+            for at in _instants(after, until, SECOND, 0)
+        ]
         return sorted(frames, key=lambda frame: frame.at)
 
     def next_at(self, after: int) -> int:
-        """The next trade or kline."""
+        """The next trade, kline or second."""
         trades = (series.next_at(after) for series in self._aggregates.values())
-        return min(
-            (*trades, *(_next_kline_at(series, after) for series in self._klines.values())), default=self.ends_at
-        )
+        told = (_next_kline_at(series, after) for series in self._klines.values())
+        return min((*trades, *told, *(_first(after, SECOND, 0) for _ in self._averages)), default=self.ends_at)
 
     def strike(self, kind: Kind, now: int) -> list[str] | None:
         """`server_shutdown`: tells that the server will shut down, and closes 10 seconds later; only once."""
@@ -183,6 +190,18 @@ def klines(series: Series, after: int, until: int) -> list[tuple[int, dict[str, 
     ends = ((at, at // _MINUTE * _MINUTE - _MINUTE) for at in _instants(after, until, _MINUTE, wait))
     events = ((at, _kline(series, start // 1000, at)) for at, start in sorted((*changes, *ends)))
     return [(at, event) for at, event in events if event is not None]
+
+
+def average(series: Series, now: int) -> dict[str, object]:
+    """The event of the last five minutes' average price, weighted by size, at Unix microseconds."""
+    last = series.id_at(now + 1)
+    trades = series.trades(min(series.id_at(now - 5 * _MINUTE), max(last - 1, 1)), last)
+    size = int(trades.size.sum())
+    price = int((trades.price * trades.size).sum()) // size if size else series.last_price(last)
+    digits = series.listing.price_digits
+    time = int(trades.time[-1]) // 1000 if size else 0
+    symbol = series.listing.symbol
+    return {"e": "avgPrice", "E": now // 1000, "s": symbol, "i": "5m", "w": fixed(price, digits, 8), "T": time}
 
 
 def _next_kline_at(series: Series, after: int) -> int:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from cryptopulse.domain.candles import MINUTE
 from cryptopulse.domain.folding import fold
+from cryptopulse.domain.gathering import Gathering
 from cryptopulse.domain.lanes import Lane, Minute
 from cryptopulse.domain.ticks import Record, Trades
 from cryptopulse.domain.venues import Product
@@ -163,9 +164,9 @@ def test_of_many_unreadable_frames_some_are_kept_and_all_are_counted() -> None:
         '{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":1,"p":"1","q":"1","T":1}}',
         '{"stream":"btcusdt@depth5","data":{"lastUpdateId":160,"bids":[["0.0024","10"]],"asks":[["0.0026","100"]]}}',
         '{"stream":"!miniTicker@arr","data":[{"e":"24hrMiniTicker","E":1672515782136,"s":"BNBBTC"}]}',
-        '{"stream":"btcusdt@avgPrice","data":{"e":"avgPrice","E":1693907033000,"s":"BTCUSDT","i":"5m","w":"2"}}',
+        '{"stream":"btcusdt@miniTicker","data":{"e":"24hrMiniTicker","E":1693907033000,"s":"BTCUSDT","c":"2"}}',
     ],
-    ids=["another symbol", "its kline", "trade", "depth5", "an array", "avgPrice"],
+    ids=["another symbol", "its kline", "trade", "depth5", "an array", "miniTicker"],
 )
 def test_what_was_not_asked_for_is_ignored(frame: str) -> None:
     reader, told = reading(frame)
@@ -304,7 +305,8 @@ def test_the_streams_stand_in_the_url() -> None:
     live, _ = stream()
     names = "btcusdt@aggTrade/btcusdt@kline_1m/%E5%B8%81%E5%AE%89%E4%BA%BA%E7%94%9Fusdt@aggTrade"
     address = live.address([BTC, LIFE])
-    assert address == f"wss://binance.test/stream?streams={names}/%E5%B8%81%E5%AE%89%E4%BA%BA%E7%94%9Fusdt@kline_1m"
+    names += "/%E5%B8%81%E5%AE%89%E4%BA%BA%E7%94%9Fusdt@kline_1m/btcusdt@avgPrice"
+    assert address == f"wss://binance.test/stream?streams={names}"
     assert live.reader([BTC], Told("binance")).outbox == []
 
 
@@ -316,9 +318,9 @@ def test_too_many_for_the_url_are_subscribed_to_in_few_frames() -> None:
     assert [(frame["method"], frame["id"], len(frame["params"])) for frame in frames] == [
         ("SUBSCRIBE", 1, 200),
         ("SUBSCRIBE", 2, 200),
-        ("SUBSCRIBE", 3, 100),
+        ("SUBSCRIBE", 3, 101),
     ]
-    assert frames[2]["params"][-2:] == ["a249usdt@aggTrade", "a249usdt@kline_1m"]
+    assert frames[2]["params"][-2:] == ["a249usdt@kline_1m", "a0usdt@avgPrice"]
     assert live.most * 2 <= 1024
 
 
@@ -433,3 +435,13 @@ def test_candles_of_the_recorded_trades_are_the_exchanges_own() -> None:
             assert shape == tuple(Decimal(bar[name]) for name in "ohlcv")
             equal += 1
     assert (equal, amidst) == (31, 2)
+
+
+def test_an_average_price_is_a_heartbeat() -> None:
+    gathering = Gathering("binance", 1)
+    reader = BinanceReader([Product("BTC-USDT", "BTCUSDT", trading=True)], gathering)
+    told = {"e": "avgPrice", "E": NOON, "s": "BTCUSDT", "i": "5m", "w": "25776.86000000", "T": NOON - 9_000}
+    reader.read(json.dumps({"stream": "btcusdt@avgPrice", "data": told}), NOON + 5)
+    assert (reader.time, gathering.count, reader.frames["used"]) == (NOON, 0, 1)
+    reader.read(json.dumps({"stream": "btcusdt@avgPrice", "data": told | {"E": NOON + 2 * 60_000}}), NOON + 6)
+    assert (reader.time, reader.frames["unreadable"]) == (NOON, 1)

@@ -40,7 +40,7 @@ def test_the_trades_are_those_of_the_rest(ask: Ask, clock: SimpleNamespace, symb
 
 
 def test_frames_are_the_same_however_often_they_are_asked_for(clock: SimpleNamespace) -> None:
-    one = feed(clock.now, "btcusdt@aggTrade", "btcusdt@kline_1m", "ltcbtc@kline_1m")
+    one = feed(clock.now, "btcusdt@aggTrade", "btcusdt@kline_1m", "ltcbtc@kline_1m", "btcusdt@avgPrice")
     end = clock.now + 150 * SECOND
     whole, parts, at = one.frames(clock.now, end), [], clock.now
     while (woken := one.next_at(at)) <= end:
@@ -89,6 +89,19 @@ def test_a_minute_without_trades_only_ends(clock: SimpleNamespace) -> None:
     quiet = [event["k"] for event in told if event["k"]["n"] == 0]
     assert quiet
     assert {(kline["f"], kline["L"], kline["x"]) for kline in quiet} == {(-1, -1, True)}
+
+
+@pytest.mark.parametrize("symbol", [BUSY, QUIET])
+def test_an_average_price_is_told_each_second(ask: Ask, clock: SimpleNamespace, symbol: str) -> None:
+    after = clock.now = clock.now // SECOND * SECOND
+    clock.now += 3 * SECOND
+    told = events(feed(after, f"{symbol.lower()}@avgPrice"), after, clock.now)
+    assert [event.pop("E") for event in told] == [after // 1000 + 1000 * number for number in (1, 2, 3)]
+    span = {"startTime": clock.now // 1000 - 5 * MINUTE, "endTime": clock.now // 1000, "limit": 1000}
+    trades = ask(f"{API}/aggTrades", params={"symbol": symbol, **span}).json()
+    prices = [float(trade["p"]) for trade in trades]
+    assert min(prices) * 0.9999 <= float(told[-1].pop("w")) <= max(prices)
+    assert told[-1] == {"e": "avgPrice", "s": symbol, "i": "5m", "T": trades[-1]["T"]}
 
 
 def test_a_symbol_that_is_not_traded_any_more_says_nothing(clock: SimpleNamespace) -> None:

@@ -1,4 +1,7 @@
-"""Binance spot, combined WebSocket streams: aggregate trades, and klines for what they tell of the newest trade."""
+"""Binance spot, combined WebSocket streams: aggregate trades, and klines for what they tell of the newest trade.
+
+An average price, told once a second whether anything is traded or not, is the connection's heartbeat.
+"""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -47,12 +50,18 @@ class _Kline(msgspec.Struct, tag_field="e", tag="kline", gc=False):
 
 
 @final
+class _AvgPrice(msgspec.Struct, tag_field="e", tag="avgPrice", gc=False):
+    E: _Natural
+    s: str
+
+
+@final
 class _ServerShutdown(msgspec.Struct, tag_field="e", tag="serverShutdown", gc=False):
     pass
 
 
 class _Combined(msgspec.Struct, gc=False):
-    data: _AggTrade | _Kline | _ServerShutdown
+    data: _AggTrade | _Kline | _AvgPrice | _ServerShutdown
 
 
 class _Kind(msgspec.Struct):
@@ -143,6 +152,11 @@ class BinanceReader(Reading):
                 self._keep(frame, received, "a time to come")
                 return
             self._hear(seen, event.k, event.E)
+        elif type(event) is _AvgPrice:
+            if event.E - received > AHEAD:
+                self._keep(frame, received, "a time to come")
+                return
+            self.time = max(self.time, event.E)
         else:
             self.is_ending = True
         self._used += 1
@@ -167,7 +181,7 @@ class BinanceReader(Reading):
         if other.kind == "serverShutdown":
             self.is_ending = True
             self._used += 1
-        elif other.kind in ("aggTrade", "kline"):
+        elif other.kind in ("aggTrade", "kline", "avgPrice"):
             self._keep(frame, received, error)
         elif other.error or other.code:
             text = frame if isinstance(frame, str) else frame.decode()
@@ -184,7 +198,7 @@ class BinanceStream:
     """The live feed of Binance; see `LiveFeed`."""
 
     name = "binance"
-    silence = 30.0
+    silence = 15.0
     lifetime = 23.5 * 3600
     most = 500
 
@@ -210,4 +224,5 @@ class BinanceStream:
 
 
 def _names(products: Sequence[Product]) -> list[str]:
-    return [f"{product.native.lower()}@{kind}" for product in products for kind in ("aggTrade", "kline_1m")]
+    names = [f"{product.native.lower()}@{kind}" for product in products for kind in ("aggTrade", "kline_1m")]
+    return [*names, *(f"{product.native.lower()}@avgPrice" for product in products[:1])]
