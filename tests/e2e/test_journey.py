@@ -93,16 +93,13 @@ def test_after_a_kill_the_next_start_ends_what_was_left_and_goes_on(running: End
 
 
 def test_prices_can_be_polled_instead(running: Endpoints, system: System) -> None:
+    last = newest_time(running)
     assert system.stop() == 0, system.output
     polled = system.start("poll")
     assert "Deploying" in system.output
     health = httpx.get(polled.health, timeout=30).json()
     assert health["mode"] == "poll"
-    last = newest_time(polled)
-    deadline = time.monotonic() + 120
-    while newest_time(polled) <= last:
-        assert time.monotonic() < deadline, "no new price"
-        time.sleep(1)
+    assert newest_time(polled) > last
     assert Cloud(system.home, system.origin, Processes(system.home)).workers("StreamPrices") == []
 
 
