@@ -3,6 +3,7 @@
 from base64 import b64decode
 from collections.abc import Mapping
 from functools import cache, partial
+from random import sample
 from secrets import token_hex
 from time import sleep
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from cryptopulse.aws.connections import Head
 from cryptopulse.aws.doorbells import Doorbell, read
 from cryptopulse.domain import frames
 from cryptopulse.domain.fanning import Bodies, Published, Shard
-from cryptopulse.domain.subscriptions import SETTLED
+from cryptopulse.domain.subscriptions import IDLE_AFTER, SETTLED
 from cryptopulse.errors import GoneError, ServiceError, ThrottledError, UnreadableError
 from cryptopulse.telemetry import entrypoint, logger
 
@@ -25,6 +26,8 @@ REREAD_AFTER = 60_000
 """Milliseconds after which connections are read again though their version did not move."""
 HANDSHAKE = 30_000
 """Milliseconds after which a handshake is over: until then API Gateway says of the client that it is gone."""
+FAREWELLS = 1_000
+"""Milliseconds that a beat spends on those who have gone or have to go, however many: the others wait for it."""
 NEWS = 10_000
 """Articles read at most: of a day and a half, there are some hundreds."""
 RESERVE = 5_000
@@ -58,15 +61,19 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     _listen(shards, rung)
     _read_news(shards, rung)
     sent = _send(shards, deadline)
-    due = min((first for shard in shards.values() if (first := shard.next_due()) is not None), default=None)
-    if due is not None and due <= min(wiring.now() + LONGEST_WAIT[wiring.settings().CLOUD], deadline):
+    until = min(wiring.now() + LONGEST_WAIT[wiring.settings().CLOUD], deadline)
+    while (due := _next_due(shards)) is not None and due <= until:
         sleep(max(0, due - wiring.now()) / 1000)
         sent += _send(shards, deadline)
+        if wiring.settings().PRICE_MODE == "stream" or wiring.now() >= until:
+            break  # the next doorbell is near
     for number, shard in shards.items():
         _record(number, shard, remembered[number])
     for shard in shards.values():
         _check(shard)
-        _close(shard, deadline)
+    until = min(wiring.now() + FAREWELLS, deadline)
+    for shard in shards.values():
+        _close(shard, until)
     connections = sum(len(shard.connections) for shard in shards.values())
     logger.info("fanned out", shards=sorted(shards), unreadable=unreadable, connections=connections, frames=sent)
 
@@ -167,6 +174,10 @@ def _check(shard: Shard) -> None:
             logger.exception("portfolio not checked", user=user, portfolio=id_)
 
 
+def _next_due(shards: Mapping[int, Shard]) -> int | None:
+    return min((due for shard in shards.values() if (due := shard.next_due()) is not None), default=None)
+
+
 def _send(shards: Mapping[int, Shard], deadline: int) -> int:
     """Sends who may be sent to what they are owed; returns how many frames were taken."""
     now = wiring.now()
@@ -181,7 +192,7 @@ def _send(shards: Mapping[int, Shard], deadline: int) -> int:
     for (shard, post), delivery in zip(posts, deliveries, strict=True):
         if delivery.gone:
             shard.forget(post.connection)
-            if wiring.now() < deadline:  # else it is found gone again, when all are read
+            if wiring.now() < min(now + FAREWELLS, deadline):  # else it is found gone again, when all are read
                 wiring.connections().remove(post.connection)
         elif delivery.taken or now < deadline:  # else there was no time for it
             shard.settle(post, delivery.taken, now)
@@ -191,12 +202,14 @@ def _send(shards: Mapping[int, Shard], deadline: int) -> int:
 def _close(shard: Shard, deadline: int) -> None:
     """Says good-bye to connections that have to end; who is left at the deadline goes at the next doorbell."""
     connections, sockets, now = wiring.connections(), wiring.sockets(), wiring.now()
-    for remembered, _ in shard.ending(now):
-        if current := connections.find(remembered.id, now):  # it may have been heard of since it was read
-            remembered.active_at = current.active_at
-    for connection, reason in shard.ending(now):
-        if wiring.now() > deadline:
+    ending = shard.ending(now)
+    for connection, reason in sample(ending, len(ending)):  # one that never answers is not the first each time
+        if wiring.now() >= deadline:
             return
+        if reason == "idle" and (current := connections.find(connection.id, now)):
+            connection.active_at = current.active_at  # it may have been heard of since it was read
+            if now < current.active_at + IDLE_AFTER:
+                continue
         try:
             sockets.post(connection.id, frames.bye(reason))
             sockets.close(connection.id)

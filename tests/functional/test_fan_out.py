@@ -340,6 +340,26 @@ def test_who_is_owed_something_soon_is_waited_for(ring: Ring, callbacks: Callbac
     assert tick["price"] == 1.02
 
 
+@pytest.mark.parametrize(("mode", "told"), [("poll", "abc"), ("stream", "a")])
+def test_polled_each_is_waited_for_who_is_owed_something_soon(
+    ring: Ring, callbacks: Callbacks, clock: Hands, monkeypatch: pytest.MonkeyPatch, mode: str, told: str
+) -> None:
+    """Of a stream the next doorbell comes soon; polled none may for a minute."""
+    there = msgspec.structs.replace(wiring.settings(), PRICE_MODE=mode)
+    monkeypatch.setattr(wiring, "settings", lambda: there)
+    for id_, interval_ms in (("a", 250), ("b", 600), ("c", 1_000)):
+        subscribe(id_, interval_ms=interval_ms)
+    price(101, 1)
+    ring()
+    tick = price(102, 2)
+    callbacks.sent.clear()
+    ring(later=100)
+    assert {id_: [frame["ticks"] for frame in sent] for id_, sent in callbacks.sent.items()} == {
+        id_: [[tick]] for id_ in told
+    }
+    assert sum(clock.slept) == pytest.approx(0.9 if mode == "poll" else 0.15)
+
+
 @pytest.mark.parametrize(("cloud", "interval_ms"), [("aws", 5_000), ("local", 1_000)])
 def test_who_is_owed_something_later_waits_for_a_doorbell(
     ring: Ring, callbacks: Callbacks, clock: Hands, monkeypatch: pytest.MonkeyPatch, cloud: str, interval_ms: int
@@ -479,6 +499,52 @@ def test_the_old_and_the_silent_are_told_good_bye(
     assert callbacks.frames("a") == [{"type": "bye", "reason": reason}]
     assert callbacks.closed == ["a"]
     assert wiring.connections().find("a", clock.now) is None
+
+
+def test_however_many_have_to_go_the_others_do_not_wait_for_all_of_them(
+    ring: Ring, callbacks: Callbacks, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sockets, connections = wiring.sockets(), wiring.connections()
+    post = sockets.post
+
+    def slow(id_: str, frame: bytes) -> None:
+        clock.now += 300
+        post(id_, frame)
+
+    monkeypatch.setattr(sockets, "post", slow)
+    for number in range(8):
+        connections.open(Connection(f"old{number}", "192.0.2.44", NOON - MAX_AGE, NOON))
+    ring()
+    assert clock.now == NOON + 1_000 + 4 * 300
+    assert len(callbacks.closed) == 4
+    ring()
+    assert len(callbacks.closed) == 8
+
+
+def test_however_many_are_gone_the_others_do_not_wait_for_all_of_them(
+    ring: Ring, callbacks: Callbacks, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is left is found gone again when all are read."""
+    connections, removed = wiring.connections(), list[str]()
+    remove = connections.remove
+
+    def slow(id_: str) -> None:
+        clock.now += 300
+        removed.append(id_)
+        remove(id_)
+
+    monkeypatch.setattr(connections, "remove", slow)
+    ids = [f"gone{number}" for number in range(8)]
+    for id_ in ids:
+        subscribe(id_)
+        callbacks.answers[id_] = [410, 410]
+    price(101, 1)
+    ring()
+    assert len(removed) == 4
+    ring()
+    assert len(removed) == 4
+    ring(later=60_000)
+    assert sorted(removed) == ids
 
 
 def test_who_was_heard_of_meanwhile_stays(ring: Ring, callbacks: Callbacks, clock: Hands) -> None:
