@@ -49,7 +49,7 @@ LIMITED: Final = {"threads": 300, "ours": 9_000}
 LEAST: Final = {"rate_vs_boto3_loop": 60.0, "rate_vs_boto3_threads": 5.0, "rate_at_512mb_vs_boto3_threads": 30.0}
 MOST: Final = {"cpu_vs_boto3_threads": 0.067, "cpu_vs_floor": 2.0}
 
-CREDENTIALS: Final = Credentials("AKIAIOSFODNN7EXAMPLE", "made-up", "t" * 700)
+CREDENTIALS: Final = Credentials("testing", "testing", "t" * 700)
 TICK: Final = b'{"symbol":"BTC-USD","venue":"coinbase","price":63212.97,"time":"2026-11-22T12:00:00.000Z"}'
 FRAME: Final = b'{"type":"ticks","seq":12345,"time":"2026-11-22T12:00:00.000Z","ticks":[%s]}' % b",".join([TICK] * 6)
 

@@ -220,11 +220,11 @@ class _Lines:
     """The lines to one host: opened as they are needed, and kept between deliveries. For one thread."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        account, path = endpoint._account, f"{endpoint.prefix}/@connections/"  # noqa: SLF001
-        self._signer = PostSigner(endpoint._host, path, "execute-api", account.region, account.credentials)  # noqa: SLF001
-        self._name, self._port = endpoint._address  # noqa: SLF001
-        self._tls = _tls() if endpoint._secure else None  # noqa: SLF001
-        self._timeout = endpoint._timeout  # noqa: SLF001
+        account, path = endpoint._account, f"{endpoint.prefix}/@connections/"  # noqa: SLF001 (it posts to the same endpoint)
+        self._signer = PostSigner(endpoint._host, path, "execute-api", account.region, account.credentials)  # noqa: SLF001 (it posts to the same endpoint)
+        self._name, self._port = endpoint._address  # noqa: SLF001 (it posts to the same endpoint)
+        self._tls = _tls() if endpoint._secure else None  # noqa: SLF001 (it posts to the same endpoint)
+        self._timeout = endpoint._timeout  # noqa: SLF001 (it posts to the same endpoint)
         self._selector = DefaultSelector()
         self._opening: dict[_Line, float] = {}
         """Since when (monotonic seconds), as for those with a post in the air; oldest first."""
