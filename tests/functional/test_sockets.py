@@ -92,7 +92,7 @@ def test_each_refusal_is_an_error_of_its_own(
 
 
 def test_no_answer_counts_as_not_taken(sockets: Sockets, callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets._endpoint, "_timeout", 0.1)
+    monkeypatch.setattr(sockets._endpoint, "timeout", 0.1)
     callbacks.answers["a"] = [HANG]
     with pytest.raises(ThrottledError):
         sockets.post("a", b"{}")
@@ -142,7 +142,7 @@ def test_whatever_fails_nobody_else_is_kept_waiting(
 ) -> None:
     """Of 60 connections, in three deliveries of two frames each, over 8 lines: 18 are gone, 6 throttled, one hangs."""
     monkeypatch.setattr("cryptopulse.aws.sockets.LINES", 8)
-    monkeypatch.setattr(sockets._endpoint, "_timeout", 0.2)
+    monkeypatch.setattr(sockets._endpoint, "timeout", 0.2)
     names = [f"c{number}=" for number in range(60)]
     gone, throttled, hole = set(names[::3][:18]), set(names[1::9][:6]), names[5]
     callbacks.answers.update({name: [410] * 3 for name in gone} | {name: [200, 429] for name in throttled})
@@ -211,7 +211,7 @@ def test_what_goes_unanswered_over_a_new_line_is_not_sent_again(sockets: Sockets
 def test_what_comes_too_late_is_not_taken_for_another_answer(
     sockets: Sockets, callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sockets._endpoint, "_timeout", 0.1)
+    monkeypatch.setattr(sockets._endpoint, "timeout", 0.1)
     sockets.deliver([("b", [b"{}"])], 10)
     callbacks.answers["a"] = [HANG]
     assert sockets.deliver([("a", [b"{}"])], 10) == [Delivery(0)]
@@ -248,7 +248,7 @@ def test_our_own_fault_stops_all_that_was_not_begun(
     sockets: Sockets, callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     monkeypatch.setattr("cryptopulse.aws.sockets.LINES", 2)
-    monkeypatch.setattr(sockets._endpoint, "_timeout", 0.2)
+    monkeypatch.setattr(sockets._endpoint, "timeout", 0.2)
     callbacks.answers.update({"c0": [status], "c1": [HANG]})
     with pytest.raises(ServiceError) as caught:
         sockets.deliver([(f"c{number}", numbered(2)) for number in range(9)], 10)
@@ -285,7 +285,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context = ssl.create_default_context(cafile=certificate)
-    monkeypatch.setattr("cryptopulse.aws.sockets._tls", lambda: context)
+    monkeypatch.setattr("cryptopulse.aws.sockets.tls", lambda: context)
 
 
 def secured(port: int, timeout: float = 5) -> Sockets:

@@ -149,7 +149,7 @@ def test_connections_are_kept_and_opened_anew_when_stale(service: Service, clien
 
 
 def test_an_answer_that_comes_too_late_is_never_taken_for_the_next_ones(service: Service, client: Client) -> None:
-    client.endpoint._timeout = 0.3
+    client.endpoint.timeout = 0.3
     service.answers = [(200, {"n": 1}), None, (200, {"n": 2}), (200, {"n": 3}), (200, {"n": 4})]
     service.delays = [0, 0.6]
     assert client.call("GetItem", {}) == {"n": 1}

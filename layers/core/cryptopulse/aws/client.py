@@ -51,7 +51,8 @@ PATIENCE: Final = 10.0
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
+    """The system's certificates, read once."""
     return ssl.create_default_context()
 
 
@@ -80,12 +81,12 @@ class Endpoint:
     def __init__(self, url: str, service: str, account: Account, timeout: float = TIMEOUT) -> None:
         parts = urlsplit(url)
         self.prefix = parts.path.rstrip("/")
-        self._host = parts.netloc
-        self._secure = parts.scheme == "https"
-        self._address = parts.hostname or "", parts.port or (443 if self._secure else 80)
+        self.host = parts.netloc
+        self.is_secure = parts.scheme == "https"
+        self.address = parts.hostname or "", parts.port or (443 if self.is_secure else 80)
         self._service = service
-        self._account = account
-        self._timeout = timeout
+        self.account = account
+        self.timeout = timeout
         self._local = threading.local()
 
     def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
@@ -97,11 +98,11 @@ class Endpoint:
         signed = sign(
             method,
             self.prefix + path,
-            {"host": self._host, **headers},
+            {"host": self.host, **headers},
             body,
             service=self._service,
-            region=self._account.region,
-            credentials=self._account.credentials,
+            region=self.account.region,
+            credentials=self.account.credentials,
         )
         lines = [f"{method} {self.prefix}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in signed.items())]
         request = "\r\n".join([*lines, f"content-length: {len(body)}", "\r\n"]).encode() + body
@@ -128,7 +129,7 @@ class Endpoint:
             while not answer.is_complete:
                 data = connection.recv(65_536)
                 if not data:
-                    raise ConnectionResetError(f"{self._host} hung up")
+                    raise ConnectionResetError(f"{self.host} hung up")
                 answer.feed(data)
         finally:
             if not (answer.is_complete and answer.keeps_alive):
@@ -136,9 +137,9 @@ class Endpoint:
         return answer.parser.get_status_code(), b"".join(answer.body)
 
     def _connect(self) -> socket.socket:
-        connection = socket.create_connection(self._address, self._timeout)
+        connection = socket.create_connection(self.address, self.timeout)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return _tls().wrap_socket(connection, server_hostname=self._address[0]) if self._secure else connection
+        return tls().wrap_socket(connection, server_hostname=self.address[0]) if self.is_secure else connection
 
 
 class _Answer:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from cryptopulse.aws.client import Endpoint, _tls
+from cryptopulse.aws.client import Endpoint, tls
 from cryptopulse.aws.sigv4 import PostSigner
 from cryptopulse.errors import GoneError, ServiceError, ThrottledError
 
@@ -220,11 +220,11 @@ class _Lines:
     """The lines to one host: opened as they are needed, and kept between deliveries. For one thread."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        account, path = endpoint._account, f"{endpoint.prefix}/@connections/"  # noqa: SLF001 (it posts to the same endpoint)
-        self._signer = PostSigner(endpoint._host, path, "execute-api", account.region, account.credentials)  # noqa: SLF001 (it posts to the same endpoint)
-        self._name, self._port = endpoint._address  # noqa: SLF001 (it posts to the same endpoint)
-        self._tls = _tls() if endpoint._secure else None  # noqa: SLF001 (it posts to the same endpoint)
-        self._timeout = endpoint._timeout  # noqa: SLF001 (it posts to the same endpoint)
+        account, path = endpoint.account, f"{endpoint.prefix}/@connections/"
+        self._signer = PostSigner(endpoint.host, path, "execute-api", account.region, account.credentials)
+        self._name, self._port = endpoint.address
+        self._tls = tls() if endpoint.is_secure else None
+        self._timeout = endpoint.timeout
         self._selector = DefaultSelector()
         self._opening: dict[_Line, float] = {}
         """Since when (monotonic seconds), as for those with a post in the air; oldest first."""
