@@ -1,0 +1,13 @@
+import { expect, test } from "vitest";
+import { nextPage } from "./next";
+
+test("goes back to the page that asked", () => {
+  expect(nextPage("?next=%2Falerts%3Fsymbol%3DBTC-USD")).toBe("/alerts?symbol=BTC-USD");
+});
+
+test.each(["", "?next=https%3A%2F%2Fevil.example", "?next=%2F%2Fevil.example", "?next=%2F%5Cevil.example"])(
+  "never leaves our pages: %s",
+  (search) => {
+    expect(nextPage(search)).toBe("/portfolios");
+  },
+);

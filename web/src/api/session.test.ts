@@ -1,0 +1,140 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+
+type Answer = () => Response | Promise<Response>;
+
+const calls: string[] = [];
+const answers = new Map<string, Answer>();
+
+function json(body: object, status = 200): Response {
+  return Response.json(body, { status });
+}
+
+function pair(token: string, seconds = 900): Response {
+  return json({ access_token: token, token_type: "Bearer", expires_in: seconds });
+}
+
+async function newSession() {
+  vi.resetModules();
+  const { session } = await import("./session");
+  return session;
+}
+
+beforeEach(() => {
+  calls.length = 0;
+  answers.clear();
+  localStorage.clear();
+  let queue: Promise<unknown> = Promise.resolve();
+  vi.stubGlobal("fetch", async (path: string) => {
+    calls.push(path);
+    const answer = answers.get(path);
+    if (!answer) throw new TypeError("Failed to fetch");
+    return answer();
+  });
+  vi.stubGlobal("navigator", {
+    locks: {
+      request: (_name: string, act: () => Promise<unknown>) => {
+        queue = queue.then(act, act);
+        return queue;
+      },
+    },
+  });
+});
+
+afterEach(() => vi.useRealTimers());
+
+describe("a visitor", () => {
+  test("who never signed in asks nothing", async () => {
+    const session = await newSession();
+    await session.restore();
+    expect(session.status).toBe("anonymous");
+    expect(await session.accessToken()).toBeNull();
+    expect(calls).toEqual([]);
+  });
+
+  test("who comes back is signed in by the cookie", async () => {
+    localStorage.setItem("cryptopulse.signed-in", "1");
+    answers.set("/api/auth/refresh", () => pair("first"));
+    const session = await newSession();
+    expect(session.status).toBe("restoring");
+    await session.restore();
+    expect(session.status).toBe("signed-in");
+    expect(await session.accessToken()).toBe("first");
+    expect(calls).toEqual(["/api/auth/refresh"]);
+  });
+
+  test("whose cookie has ended is anonymous, for good", async () => {
+    localStorage.setItem("cryptopulse.signed-in", "1");
+    answers.set("/api/auth/refresh", () => json({ title: "Unauthorized", status: 401 }, 401));
+    const session = await newSession();
+    await session.restore();
+    expect(session.status).toBe("anonymous");
+    expect(localStorage.getItem("cryptopulse.signed-in")).toBeNull();
+  });
+
+  test("who is offline keeps the mark for the next visit", async () => {
+    localStorage.setItem("cryptopulse.signed-in", "1");
+    const session = await newSession();
+    await session.restore();
+    expect(session.status).toBe("anonymous");
+    expect(localStorage.getItem("cryptopulse.signed-in")).toBe("1");
+  });
+});
+
+describe("a user", () => {
+  test("signs in with the refresh token in a cookie", async () => {
+    answers.set("/api/auth/login", () => pair("first"));
+    const session = await newSession();
+    const seen: string[] = [];
+    session.subscribe(() => seen.push(session.status));
+    await session.signIn("ann@example.com", "two otters and a kite");
+    expect(seen).toEqual(["signed-in"]);
+    expect(await session.accessToken()).toBe("first");
+    expect(calls).toEqual(["/api/auth/login"]);
+  });
+
+  test("is told why not", async () => {
+    answers.set("/api/auth/login", () =>
+      Response.json(
+        { title: "Unauthorized", status: 401, detail: "Wrong e-mail or password." },
+        { status: 401, headers: { "content-type": "application/problem+json" } },
+      ),
+    );
+    const session = await newSession();
+    await expect(session.signIn("ann@example.com", "x")).rejects.toMatchObject({
+      status: 401,
+      message: "Wrong e-mail or password.",
+    });
+    expect(session.status).toBe("anonymous");
+  });
+
+  test("has the token renewed before it ends, once for all who ask", async () => {
+    vi.useFakeTimers({ now: 0 });
+    answers.set("/api/auth/login", () => pair("first", 60));
+    answers.set("/api/auth/refresh", () => pair("second", 60));
+    const session = await newSession();
+    await session.signIn("ann@example.com", "two otters and a kite");
+    vi.setSystemTime(29_000);
+    expect(await session.accessToken()).toBe("first");
+    vi.setSystemTime(31_000);
+    expect(await Promise.all([session.accessToken(), session.accessToken()])).toEqual(["second", "second"]);
+    expect(calls).toEqual(["/api/auth/login", "/api/auth/refresh"]);
+  });
+
+  test("who signs out is forgotten, also when the session had ended already", async () => {
+    answers.set("/api/auth/login", () => pair("first"));
+    answers.set("/api/auth/logout", () => json({}, 401));
+    const session = await newSession();
+    await session.signIn("ann@example.com", "two otters and a kite");
+    await session.signOut();
+    expect(session.status).toBe("anonymous");
+    expect(await session.accessToken()).toBeNull();
+  });
+
+  test("who could not sign out is told, and stays signed in", async () => {
+    answers.set("/api/auth/login", () => pair("first"));
+    const session = await newSession();
+    await session.signIn("ann@example.com", "two otters and a kite");
+    await expect(session.signOut()).rejects.toMatchObject({ status: 0 });
+    expect(session.status).toBe("signed-in");
+  });
+});

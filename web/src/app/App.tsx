@@ -1,0 +1,120 @@
+import { QueryClientProvider } from "@tanstack/react-query";
+import { lazy, Suspense, useEffect } from "react";
+import { Route, Switch } from "wouter";
+import { api, body } from "../api/client";
+import { forgetUser, queries } from "../api/query";
+import { session, useSession } from "../api/session";
+import { LiveProvider } from "../live/LiveProvider";
+import { MarketPage } from "../market/MarketPage";
+import { Page } from "../ui/layout";
+import { SkeletonRows } from "../ui/states";
+import { toast } from "../ui/toasts";
+import { Boundary } from "./Boundary";
+import { NotFoundPage } from "./NotFoundPage";
+import { useTheme } from "./preferences";
+import { Shell } from "./Shell";
+import { SignedIn } from "./SignedIn";
+
+const AssetPage = lazy(() => import("../market/AssetPage"));
+const CorrelationPage = lazy(() => import("../market/CorrelationPage"));
+const NewsPage = lazy(() => import("../news/NewsPage"));
+const PortfoliosPage = lazy(() => import("../portfolio/PortfoliosPage"));
+const PortfolioPage = lazy(() => import("../portfolio/PortfolioPage"));
+const AlertsPage = lazy(() => import("../alerts/AlertsPage"));
+const AlertWatch = lazy(() => import("../alerts/AlertWatch"));
+const SettingsPage = lazy(() => import("../account/SettingsPage"));
+const SignInPage = lazy(() => import("../account/SignInPage"));
+const RegisterPage = lazy(() => import("../account/RegisterPage"));
+
+const LIVE_URL = `${location.protocol.replace("http", "ws")}//${location.host}/ws`;
+
+export function App() {
+  return (
+    <QueryClientProvider client={queries}>
+      <Dashboard />
+    </QueryClientProvider>
+  );
+}
+
+function Dashboard() {
+  const status = useSession();
+  useTheme();
+  useEffect(() => void session.restore(), []);
+  useEffect(() => {
+    if (status === "anonymous") forgetUser();
+  }, [status]);
+  return (
+    <LiveProvider
+      url={LIVE_URL}
+      ticket={ticket}
+      signedIn={status === "signed-in"}
+      onSessionEnded={sessionEnded}
+    >
+      <Shell>
+        <Boundary>
+          <Suspense fallback={<PageSkeleton />}>
+            <Switch>
+              <Route path="/" component={MarketPage} />
+              <Route path="/market/:symbol">
+                {({ symbol }) => <AssetPage key={symbol} symbol={symbol} />}
+              </Route>
+              <Route path="/correlation" component={CorrelationPage} />
+              <Route path="/news" component={NewsPage} />
+              <Route path="/sign-in" component={SignInPage} />
+              <Route path="/register" component={RegisterPage} />
+              <Route path="/portfolios">
+                <SignedIn>
+                  <PortfoliosPage />
+                </SignedIn>
+              </Route>
+              <Route path="/portfolios/:id/:tab?">
+                {({ id, tab }) => (
+                  <SignedIn>
+                    <PortfolioPage key={id} id={id} tab={tab} />
+                  </SignedIn>
+                )}
+              </Route>
+              <Route path="/alerts">
+                <SignedIn>
+                  <AlertsPage />
+                </SignedIn>
+              </Route>
+              <Route path="/settings/:tab?">
+                {({ tab }) => (
+                  <SignedIn>
+                    <SettingsPage tab={tab} />
+                  </SignedIn>
+                )}
+              </Route>
+              <Route component={NotFoundPage} />
+            </Switch>
+          </Suspense>
+        </Boundary>
+      </Shell>
+      {status === "signed-in" && (
+        <Suspense>
+          <AlertWatch />
+        </Suspense>
+      )}
+    </LiveProvider>
+  );
+}
+
+/** What opens the WebSocket as the user; null for who is not signed in. */
+async function ticket(): Promise<string | null> {
+  if ((await session.accessToken()) === null) return null;
+  return (await body(api.POST("/auth/ws-ticket"))).ticket;
+}
+
+function sessionEnded(): void {
+  session.end();
+  toast("Your session has ended. Sign in again to go on.", "warning");
+}
+
+function PageSkeleton() {
+  return (
+    <Page title="Loading" heading={<>&nbsp;</>}>
+      <SkeletonRows rows={8} />
+    </Page>
+  );
+}

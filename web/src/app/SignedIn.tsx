@@ -1,0 +1,20 @@
+import type { ReactNode } from "react";
+import { Redirect, useLocation } from "wouter";
+import { useSession } from "../api/session";
+import { Page } from "../ui/layout";
+import { SkeletonRows } from "../ui/states";
+
+/** A page that needs a user: who is not signed in does so first, and comes back. */
+export function SignedIn({ children }: { children: ReactNode }) {
+  const status = useSession();
+  const [path] = useLocation();
+  if (status === "restoring") {
+    return (
+      <Page title="Loading" heading={<>&nbsp;</>}>
+        <SkeletonRows rows={8} />
+      </Page>
+    );
+  }
+  if (status === "anonymous") return <Redirect to={`/sign-in?next=${encodeURIComponent(path)}`} replace />;
+  return children;
+}
