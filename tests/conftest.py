@@ -75,6 +75,7 @@ def stack(moto: Cloud, boto_session: boto3.Session, template: dict[str, Any]) ->
         "STREAM_NAME": "Stream",
         "IMPORTS_QUEUE": sqs.create_queue(QueueName="ImportQueue")["QueueUrl"],
         "WEBHOOKS_QUEUE": sqs.create_queue(QueueName="WebhookQueue")["QueueUrl"],
+        "DOORBELLS_QUEUE": sqs.create_queue(QueueName="DoorbellQueue")["QueueUrl"],
         "SIGNING_KEYS": kms.create_key(**key)["KeyMetadata"]["Arn"],
         "ASSETS": "BTC,ETH",
         "QUOTES": "coinbase:USD,binance:USDT",

@@ -3,6 +3,7 @@
 from base64 import b64decode
 from collections.abc import Mapping
 from functools import cache, partial
+from math import ceil
 from random import sample
 from secrets import token_hex
 from time import sleep
@@ -14,20 +15,25 @@ from msgspec import UNSET
 from cryptopulse import wiring
 from cryptopulse.aws.connections import Head
 from cryptopulse.aws.doorbells import Doorbell, read
+from cryptopulse.aws.sockets import CLOSE
 from cryptopulse.domain import frames
-from cryptopulse.domain.fanning import Bodies, Published, Shard
-from cryptopulse.domain.subscriptions import IDLE_AFTER, SETTLED
-from cryptopulse.errors import GoneError, ServiceError, ThrottledError, UnreadableError
+from cryptopulse.domain.fanning import UNREACHABLE, Bodies, Published, Shard
+from cryptopulse.domain.subscriptions import IDLE_AFTER, SETTLED, Connection
+from cryptopulse.errors import ServiceError, UnreadableError
 from cryptopulse.telemetry import entrypoint, logger
 
 LONGEST_WAIT = {"aws": 1_000, "local": 300}
 """Milliseconds to wait for who may not be sent to yet. The local cloud's consumers share one thread."""
+RINGS = {"poll": 1_000, "stream": 15_000}
+"""Milliseconds between the rings that a shard asks for, at least. Streams ring each second, unless all are silent."""
 REREAD_AFTER = 60_000
 """Milliseconds after which connections are read again though their version did not move."""
 HANDSHAKE = 30_000
 """Milliseconds after which a handshake is over: until then API Gateway says of the client that it is gone."""
 FAREWELLS = 1_000
-"""Milliseconds that a beat spends on those who have gone or have to go, however many: the others wait for it."""
+"""Milliseconds that a beat spends on removing those who have gone, however many: the others wait for it."""
+GOODBYES = 100
+"""Said in a beat at most, all together, for the same reason."""
 NEWS = 10_000
 """Articles read at most: of a day and a half, there are some hundreds."""
 RESERVE = 5_000
@@ -68,12 +74,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         if wiring.settings().PRICE_MODE == "stream" or wiring.now() >= until:
             break  # the next doorbell is near
     for number, shard in shards.items():
+        _ask_for_ring(number, shard)
         _record(number, shard, remembered[number])
     for shard in shards.values():
         _check(shard)
-    until = min(wiring.now() + FAREWELLS, deadline)
-    for shard in shards.values():
-        _close(shard, until)
+    _close(shards, deadline)
     connections = sum(len(shard.connections) for shard in shards.values())
     logger.info("fanned out", shards=sorted(shards), unreadable=unreadable, connections=connections, frames=sent)
 
@@ -178,6 +183,20 @@ def _next_due(shards: Mapping[int, Shard]) -> int | None:
     return min((due for shard in shards.values() if (due := shard.next_due()) is not None), default=None)
 
 
+def _ask_for_ring(number: int, shard: Shard) -> None:
+    """Has the shard rung when the first interval ends of those who are owed something."""
+    now = wiring.now()
+    at = shard.next_ring(now, RINGS[wiring.settings().PRICE_MODE])
+    if at is None:
+        return
+    try:
+        wiring.doorbell_queue().send(str(number), delay=ceil((at - now) / 1_000))
+    except ServiceError:  # it is sent with the next doorbell
+        logger.exception("no ring asked for", shard=number)
+        return
+    shard.expect_ring(at)
+
+
 def _send(shards: Mapping[int, Shard], deadline: int) -> int:
     """Sends who may be sent to what they are owed; returns how many frames were taken."""
     now = wiring.now()
@@ -191,35 +210,47 @@ def _send(shards: Mapping[int, Shard], deadline: int) -> int:
     now = wiring.now()
     for (shard, post), delivery in zip(posts, deliveries, strict=True):
         if delivery.gone:
-            shard.forget(post.connection)
-            if wiring.now() < min(now + FAREWELLS, deadline):  # else it is found gone again, when all are read
-                wiring.connections().remove(post.connection)
+            _remove(shard, post.connection, min(now + FAREWELLS, deadline))
         elif delivery.taken or now < deadline:  # else there was no time for it
             shard.settle(post, delivery.taken, now)
     return sum(delivery.taken for delivery in deliveries)
 
 
-def _close(shard: Shard, deadline: int) -> None:
-    """Says good-bye to connections that have to end; who is left at the deadline goes at the next doorbell."""
-    connections, sockets, now = wiring.connections(), wiring.sockets(), wiring.now()
-    ending = shard.ending(now)
-    for connection, reason in sample(ending, len(ending)):  # one that never answers is not the first each time
-        if wiring.now() >= deadline:
-            return
-        if reason == "idle" and (current := connections.find(connection.id, now)):
-            connection.active_at = current.active_at  # it may have been heard of since it was read
-            if now < current.active_at + IDLE_AFTER:
-                continue
-        try:
-            sockets.post(connection.id, frames.bye(reason))
-            sockets.close(connection.id)
-        except ThrottledError:
-            continue  # until the next doorbell
-        except GoneError:
-            if now - connection.opened_at < HANDSHAKE:
-                continue  # until it has come
-        connections.remove(connection.id)
-        shard.forget(connection.id)
+def _close(shards: Mapping[int, Shard], deadline: int) -> None:
+    """Says good-bye to connections that have to end, and closes them; who is left goes at the next doorbell."""
+    began = wiring.now()
+    ending = [(shard, *each) for shard in shards.values() for each in shard.ending(began)]
+    posts = [
+        (shard, connection, [CLOSE] if reason == UNREACHABLE else [frames.bye(reason), CLOSE])
+        for shard, connection, reason in sample(ending, min(GOODBYES, len(ending)))  # not the same ones each time
+        if reason != "idle" or _is_idle(connection, began)
+    ]
+    if not posts:
+        return
+    sent = ((connection.id, told) for _, connection, told in posts)
+    deliveries = wiring.sockets().deliver(sent, max(0, deadline - wiring.now()) / 1000)
+    now = wiring.now()
+    for (shard, connection, told), delivery in zip(posts, deliveries, strict=True):
+        if delivery.gone and began - connection.opened_at < HANDSHAKE:
+            continue  # until it has come
+        if delivery.gone or delivery.taken == len(told):
+            _remove(shard, connection.id, min(now + FAREWELLS, deadline))
+        elif now < deadline:  # else there was no time for it
+            shard.miss(connection.id)
+
+
+def _is_idle(connection: Connection, now: int) -> bool:
+    """Whether a connection has not been heard of since it was read, either."""
+    if current := wiring.connections().find(connection.id, now):
+        connection.active_at = current.active_at
+    return now >= connection.active_at + IDLE_AFTER
+
+
+def _remove(shard: Shard, connection: str, until: int) -> None:
+    """Forgets who is gone, and removes what is written of him if there is time: else he is found when all are read."""
+    shard.forget(connection)
+    if wiring.now() < until:
+        wiring.connections().remove(connection)
 
 
 def _record(number: int, shard: Shard, memory: Memory) -> None:
@@ -228,6 +259,7 @@ def _record(number: int, shard: Shard, memory: Memory) -> None:
     shard.prune()
     if shard.changed:
         connections.record(number, shard.state)
+        shard.changed = False
     if shard.pace != memory.head.interval_ms:
         connections.widen(number, shard.pace)
     if not shard.connections:

@@ -44,7 +44,7 @@ def test_a_cloud_is_new_for_each_test(aws: boto3.Session, time: str) -> None:
         "items": {name: [] for name in TABLES},
         "records": [],
         "signing keys": {key: True},
-        "messages": {"ImportQueue": [], "WebhookQueue": []},
+        "messages": {"ImportQueue": [], "WebhookQueue": [], "DoorbellQueue": []},
     }
     dynamodb, kinesis = aws.client("dynamodb"), aws.client("kinesis")
     kms, sqs = aws.client("kms"), aws.client("sqs")
@@ -52,7 +52,7 @@ def test_a_cloud_is_new_for_each_test(aws: boto3.Session, time: str) -> None:
     for table in TABLES:
         dynamodb.put_item(TableName=table, Item=item)
     kinesis.put_record(StreamName="Stream", Data=b"A", PartitionKey="A")
-    for queue in (own.IMPORTS_QUEUE, own.WEBHOOKS_QUEUE):
+    for queue in (own.IMPORTS_QUEUE, own.WEBHOOKS_QUEUE, own.DOORBELLS_QUEUE):
         sqs.send_message(QueueUrl=queue, MessageBody="A")
     sqs.create_queue(QueueName="More")
     kms.disable_key(KeyId=key.rpartition("/")[2])  # moto takes no ARN here
@@ -60,7 +60,7 @@ def test_a_cloud_is_new_for_each_test(aws: boto3.Session, time: str) -> None:
         "items": {name: [item] for name in TABLES},
         "records": [b"A"],
         "signing keys": {key: False},
-        "messages": {"ImportQueue": ["A"], "WebhookQueue": ["A"], "More": []},
+        "messages": {"ImportQueue": ["A"], "WebhookQueue": ["A"], "DoorbellQueue": ["A"], "More": []},
     }
     dynamodb.delete_table(TableName="Market")
     sqs.delete_queue(QueueUrl=own.IMPORTS_QUEUE)

@@ -9,7 +9,7 @@ import pytest
 
 from cryptopulse import wiring
 from cryptopulse.aws.connections import HANDSHAKE, KEPT, Connections, Head
-from cryptopulse.domain.fanning import State
+from cryptopulse.domain.fan_state import State
 from cryptopulse.domain.subscriptions import Channel, Connection, Entry
 from cryptopulse.errors import ConditionError
 

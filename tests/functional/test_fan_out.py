@@ -13,14 +13,15 @@ from cryptopulse.aws.connections import NOTES, Head
 from cryptopulse.aws.sockets import Delivery
 from cryptopulse.domain import fanning
 from cryptopulse.domain.candles import HOUR, MINUTE
-from cryptopulse.domain.fanning import BACK_OFF
+from cryptopulse.domain.fanning import BACK_OFF, MISSES
 from cryptopulse.domain.folding import fold
 from cryptopulse.domain.lanes import Lane, Minute
 from cryptopulse.domain.series import Series, lane_of
 from cryptopulse.domain.subscriptions import IDLE_AFTER, MAX_AGE, Connection, Entry, Subscribe, SubscribeCandles
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record
-from cryptopulse.errors import ConditionError, ServiceError
+from cryptopulse.errors import ConditionError, ServiceError, ThrottledError
 from functions.fan_out import app
+from functions.ring_doorbells import app as ring_doorbells
 from tests.conftest import read_event
 from tests.functional.callbacks import Callbacks, hang_up, served
 from tests.functional.doorbells import rung
@@ -31,6 +32,7 @@ BTC = Series("coinbase", "BTC-USD")
 LANE = lane_of(BTC, 2)
 
 type Ring = Callable[..., None]
+type Asked = list[tuple[str, int]]
 
 
 class Hands:
@@ -65,6 +67,14 @@ def callbacks(aws: boto3.Session, clock: Hands, monkeypatch: pytest.MonkeyPatch)
         app._memory.clear()
         yield callbacks
         hang_up(wiring.sockets())
+
+
+@pytest.fixture
+def asked(callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """The rings that were asked for: the message, and in how many seconds it comes."""
+    asked: Asked = []
+    monkeypatch.setattr(wiring.doorbell_queue(), "send", lambda body, *, delay: asked.append((body, delay)))
+    return asked
 
 
 @pytest.fixture
@@ -361,22 +371,148 @@ def test_polled_each_is_waited_for_who_is_owed_something_soon(
 
 
 @pytest.mark.parametrize(("cloud", "interval_ms"), [("aws", 5_000), ("local", 1_000)])
-def test_who_is_owed_something_later_waits_for_a_doorbell(
-    ring: Ring, callbacks: Callbacks, clock: Hands, monkeypatch: pytest.MonkeyPatch, cloud: str, interval_ms: int
+def test_what_is_held_back_for_longer_is_sent_when_the_interval_ends_though_no_tick_follows(
+    ring: Ring,
+    callbacks: Callbacks,
+    clock: Hands,
+    asked: Asked,
+    context: LambdaContext,
+    monkeypatch: pytest.MonkeyPatch,
+    cloud: str,
+    interval_ms: int,
 ) -> None:
     there = msgspec.structs.replace(wiring.settings(), CLOUD=cloud)
     monkeypatch.setattr(wiring, "settings", lambda: there)
     subscribe("a", interval_ms=interval_ms)
     price(101, 1)
     ring()
-    price(102, 2)
+    tick = price(102, 2)
     ring(later=200)
     assert (clock.slept, [frame["seq"] for frame in callbacks.frames("a")]) == ([], [1])
-    ring(later=interval_ms)
-    assert [frame["seq"] for frame in callbacks.frames("a")] == [2]
+    assert asked == [(str(shard("a")), interval_ms // 1_000)]
+    message, delay = asked.pop()
+    event = read_event("ring_doorbells")
+    event["Records"][0]["body"] = message
+    ring_doorbells.handler(event, context)
+    (bell,) = rung()
+    ring(bell, later=delay * 1_000)
+    assert [(frame["seq"], frame["ticks"]) for frame in callbacks.frames("a")] == [(2, [tick])]
+    assert asked == []
+
+
+def test_for_each_moment_a_ring_is_asked_for_once(ring: Ring, callbacks: Callbacks, asked: Asked) -> None:
+    near = next(id_ for id_ in "bcdef" if shard(id_) == shard("a"))
+    subscribe("a", interval_ms=30_000)
+    subscribe(near, interval_ms=5_000)
+    price(101, 1)
+    ring()
+    for second in range(2, 9):
+        price(100 + second, second)
+        ring()
+    assert asked == [(str(shard("a")), 4), (str(shard("a")), 25), (str(shard("a")), 4)]
+    assert [frame["seq"] for frame in callbacks.frames(near)] == [1, 2]
+
+
+def test_a_ring_is_asked_for_by_what_another_process_knows(ring: Ring, callbacks: Callbacks, asked: Asked) -> None:
+    subscribe("a", interval_ms=30_000)
+    for second in (1, 2, 3):
+        price(100 + second, second)
+        app._memory.clear()
+        ring()
+    assert asked == [(str(shard("a")), 29)]
+
+
+def test_streams_ring_often_enough_unless_they_are_silent(
+    ring: Ring, callbacks: Callbacks, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = msgspec.structs.replace(wiring.settings(), PRICE_MODE="stream")
+    monkeypatch.setattr(wiring, "settings", lambda: there)
+    subscribe("a", interval_ms=5_000)
+    for second in range(1, 30):
+        price(100 + second, second)
+        ring()
+    assert asked == [(str(shard("a")), delay) for delay in (13, 18, 18)]
+
+
+def test_where_no_ring_can_be_asked_for_the_next_doorbell_tries_again(
+    ring: Ring, callbacks: Callbacks, asked: Asked, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_body: str, *, delay: int) -> None:
+        raise ThrottledError("ThrottlingException", f"not now, nor in {delay} s")
+
+    subscribe("a", interval_ms=5_000)
+    price(101, 1)
+    ring()
+    price(102, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(wiring.doorbell_queue(), "send", fail)
+        ring()
+    assert [log.getMessage() for log in caplog.records if log.name != "werkzeug"] == [
+        "fanned out",
+        "no ring asked for",
+        "fanned out",
+    ]
+    ring()
+    assert asked == [(str(shard("a")), 3)]
+    assert [frame["seq"] for frame in callbacks.frames("a")] == [1]
+
+
+@pytest.mark.usefixtures("callbacks")
+def test_a_ring_is_asked_for_of_the_queue(ring: Ring, aws: boto3.Session) -> None:
+    subscribe("a", interval_ms=60_000)
+    for second in (1, 2):
+        price(100 + second, second)
+        ring()
+    queue = wiring.settings().DOORBELLS_QUEUE
+    there = aws.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    assert there["ApproximateNumberOfMessagesDelayed"] == "1"
 
 
 # --- failures ---
+
+
+def test_who_does_not_take_a_frame_is_tried_again_when_the_back_off_ends(
+    ring: Ring, callbacks: Callbacks, clock: Hands, asked: Asked
+) -> None:
+    subscribe("a")
+    price(101, 1)
+    callbacks.answers["a"] = [429, 429]
+    ring()
+    ring(later=2_000)
+    assert (clock.slept, asked) == ([], [(str(shard("a")), 2), (str(shard("a")), 4)])
+
+
+def test_who_takes_nothing_is_closed_in_the_end(ring: Ring, callbacks: Callbacks, clock: Hands, asked: Asked) -> None:
+    """He pings, so he is not idle; nobody can say good-bye to him."""
+    connection = subscribe("a", interval="1m")
+    callbacks.answers["a"] = [429] * (MISSES + 1)
+    tries = 0
+    while callbacks.answers["a"][2:]:
+        wiring.connections().heard(connection, clock.now)
+        minute(tries, 100)
+        ring(later=60_000)
+        tries += 1
+    assert (tries, wiring.connections().find("a", clock.now) is not None) == (MISSES - 1, True)
+    minute(tries, 100)
+    ring(later=60_000)  # the post, and the good-bye that is none, are refused
+    assert wiring.connections().find("a", clock.now) is not None
+    ring()
+    assert (callbacks.frames("a"), callbacks.closed) == ([], ["a"])
+    assert wiring.connections().find("a", clock.now) is None
+    ring()
+    assert wiring.connections().state(shard("a")).clients == {}
+
+
+def test_who_does_not_take_the_good_bye_is_closed_without_it(ring: Ring, callbacks: Callbacks, clock: Hands) -> None:
+    subscribe("a", user="ann")
+    wiring.connections().end("ann", clock.now)
+    callbacks.answers["a"] = [429] * MISSES
+    for _ in range(MISSES):
+        ring()
+    assert callbacks.closed == []
+    ring()
+    assert (callbacks.frames("a"), callbacks.closed) == ([], ["a"])
+    assert wiring.connections().find("a", clock.now) is None
 
 
 @pytest.mark.parametrize("status", [429, 500])
@@ -501,24 +637,40 @@ def test_the_old_and_the_silent_are_told_good_bye(
     assert wiring.connections().find("a", clock.now) is None
 
 
-def test_however_many_have_to_go_the_others_do_not_wait_for_all_of_them(
+def test_however_many_have_to_go_they_are_told_together_and_the_others_do_not_wait_for_their_removal(
     ring: Ring, callbacks: Callbacks, clock: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sockets, connections = wiring.sockets(), wiring.connections()
-    post = sockets.post
+    connections, removed = wiring.connections(), list[str]()
+    remove = connections.remove
 
-    def slow(id_: str, frame: bytes) -> None:
+    def slow(id_: str) -> None:
         clock.now += 300
-        post(id_, frame)
+        removed.append(id_)
+        remove(id_)
 
-    monkeypatch.setattr(sockets, "post", slow)
+    monkeypatch.setattr(connections, "remove", slow)
+    ids = [f"old{number}" for number in range(8)]
+    for id_ in ids:
+        connections.open(Connection(id_, "192.0.2.44", NOON - MAX_AGE, NOON))
+    ring()
+    assert [callbacks.frames(id_) for id_ in ids] == [[{"type": "bye", "reason": "max_age"}]] * 8
+    assert (sorted(callbacks.closed), len(removed)) == (ids, 4)
+    callbacks.answers |= {id_: [410] for id_ in ids}
+    ring(later=60_000)
+    assert (sorted(removed), callbacks.sent) == (ids, {})
+
+
+def test_of_very_many_who_have_to_go_some_go_in_each_beat(
+    ring: Ring, callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "GOODBYES", 3)
     for number in range(8):
-        connections.open(Connection(f"old{number}", "192.0.2.44", NOON - MAX_AGE, NOON))
-    ring()
-    assert clock.now == NOON + 1_000 + 4 * 300
-    assert len(callbacks.closed) == 4
-    ring()
-    assert len(callbacks.closed) == 8
+        wiring.connections().open(Connection(f"old{number}", "192.0.2.44", NOON - MAX_AGE, NOON))
+    closed = []
+    for _ in range(4):
+        ring()
+        closed.append(len(callbacks.closed))
+    assert closed == [3, 6, 8, 8]
 
 
 def test_however_many_are_gone_the_others_do_not_wait_for_all_of_them(

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from cryptopulse.aws.client import Account, Endpoint
 from cryptopulse.aws.sigv4 import Credentials
-from cryptopulse.aws.sockets import ATTEMPTS, Delivery, Sockets
+from cryptopulse.aws.sockets import ATTEMPTS, CLOSE, Delivery, Sockets
 from cryptopulse.errors import GoneError, ServiceError, ThrottledError
 from tests.functional.callbacks import CUT, HALF, HANG, HINT, NOISE, UPGRADE, Callbacks, hang_up, served
 
@@ -116,6 +116,15 @@ def numbered(count: int) -> list[bytes]:
 
 def heard(callbacks: Callbacks) -> dict[str, list[int]]:
     return {connection: [frame["n"] for frame in sent] for connection, sent in callbacks.sent.items()}
+
+
+def test_who_has_his_frames_may_be_closed(sockets: Sockets, callbacks: Callbacks) -> None:
+    callbacks.answers |= {"b": [200, 429], "c": [429], "d": [200, 410]}
+    posts = [("a", [b"{}", CLOSE]), ("b", [b"{}", CLOSE]), ("c", [b"{}", CLOSE]), ("d", [b"{}", CLOSE]), ("e", [CLOSE])]
+    told = [Delivery(2), Delivery(1), Delivery(0), Delivery(1, gone=True), Delivery(1)]
+    assert sockets.deliver(posts, 5) == told
+    assert {id_: callbacks.frames(id_) for id_ in "abcde"} == {"a": [{}], "b": [{}], "c": [], "d": [{}], "e": []}
+    assert sorted(callbacks.closed) == ["a", "e"]
 
 
 def test_many_connections_get_their_frames_in_order(sockets: Sockets, callbacks: Callbacks) -> None:

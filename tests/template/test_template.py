@@ -34,6 +34,7 @@ TABLES = {
     "IngestNews": {"Market", "Connections"},
     "ProcessTicks": {"Market", "Connections"},
     "FanOut": {"Market", "Connections", "Accounts"},
+    "RingDoorbells": set(),
     "Backfill": {"Market"},
 }
 """What each function may touch: nothing that ingests prices knows of users; fan_out reads what it shows of theirs."""

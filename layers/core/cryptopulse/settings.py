@@ -47,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """URL of the queue of imports to work off; only the function that takes them has it."""
     WEBHOOKS_QUEUE: str = ""
     """URL of the queue of webhooks to call; only the functions that fire alerts or deliver have it."""
+    DOORBELLS_QUEUE: str = ""
+    """URL of the queue of shards to ring later; only the function that fans out has it."""
     WEBHOOK_ADDRESSES: Literal["public", "any"] = "public"
     """Where webhooks may go: `any`, also loopback by plain http, is for this machine's own cloud."""
     NEWS_FEEDS: str = ""

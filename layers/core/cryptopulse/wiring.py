@@ -218,6 +218,12 @@ def doorbells() -> Doorbells:
 
 
 @cache
+def doorbell_queue() -> Queue:
+    hasty = Client("sqs", account(), timeout=1, retries=1)  # all clients of a shard wait for it
+    return Queue(hasty, settings().DOORBELLS_QUEUE)
+
+
+@cache
 def live_portfolios() -> "LivePortfolios":
     from cryptopulse.aws.live_portfolios import LivePortfolios  # brings the ledgers, as above
 

@@ -81,8 +81,9 @@ def test_random_posts_are_signed_as_botocore_signs_them(
     credentials = Credentials("AKID", "secret", token)
     signer = PostSigner(host, f"{prefix}/@connections/", "execute-api", "eu-west-1", credentials)
     for connection, body, moment in posts:
+        method = "POST" if body else "DELETE"
         request = AWSRequest(
-            method="POST",
+            method=method,
             url=f"https://{host}{prefix}/@connections/{quote(connection, safe='')}",
             data=body,
             headers={"host": host, "content-type": "application/json"},
@@ -91,10 +92,10 @@ def test_random_posts_are_signed_as_botocore_signs_them(
             patch.setattr("botocore.auth.get_current_datetime", lambda moment=moment: moment)
             SigV4Auth(BotoCredentials("AKID", "secret", token or None), "execute-api", "eu-west-1").add_auth(request)
         second = int(moment.replace(tzinfo=UTC).timestamp())
-        head, _, sent = signer.request(connection, body, second).partition(b"\r\n\r\n")
+        head, _, sent = signer.request(connection, body, second, method).partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         wanted = {name.lower(): value for name, value in request.headers.items()} | {"content-length": str(len(body))}
-        assert first == f"POST {prefix}/@connections/{quote(connection, safe='')} HTTP/1.1"
+        assert first == f"{method} {prefix}/@connections/{quote(connection, safe='')} HTTP/1.1"
         assert dict(line.split(": ", 1) for line in lines) == wanted
         assert sent == body
 

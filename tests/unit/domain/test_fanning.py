@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptopulse.domain import fanning
+from cryptopulse.domain import fan_state
 from cryptopulse.domain.candles import MINUTE, Block, folded, joined
-from cryptopulse.domain.fanning import BACK_OFF, Post, Shard, State
+from cryptopulse.domain.fan_state import State
+from cryptopulse.domain.fanning import BACK_OFF, Post, Shard
 from cryptopulse.domain.folding import KEPT, fold
 from cryptopulse.domain.lanes import Lane, Minute, MinuteRow
 from cryptopulse.domain.series import Series, lane_of
@@ -114,7 +115,7 @@ class Cloud:
         self.connections: dict[str, Connection] = {}
         self.sockets: dict[str, Socket] = {}
         self.gone: set[str] = set()
-        self.stored = fanning.encode(State())
+        self.stored = fan_state.encode(State())
         self.memory: Shard | None = None
         self.pending: list[tuple[str, Callable[[Connection], object]]] = []
         """Changes of connections that are posted but not written yet."""
@@ -172,7 +173,7 @@ class Cloud:
         shard, self.memory = self.memory, None
         world = self.world
         if shard is None or forget:
-            shard = Shard(fanning.decode(self.stored), self.connections)
+            shard = Shard(fan_state.decode(self.stored), self.connections)
         else:
             gone = shard.connections.keys() - self.connections.keys()
             shard.begin(self.connections | dict.fromkeys(gone))
@@ -187,7 +188,7 @@ class Cloud:
             return
         shard.prune()
         if shard.changed:
-            self.stored = fanning.encode(shard.state)
+            self.stored = fan_state.encode(shard.state)
         self.memory = shard
 
     def deliver(self, shard: Shard, post: Post, outcome: str) -> None:
@@ -407,7 +408,7 @@ def test_the_interval_is_kept_and_what_came_meanwhile_is_conflated(cloud: Cloud)
         cloud.world.now += 900
         cloud.beat(["taken"], heard=[0, 1])
     assert [(frame["seq"], frame["ticks"][0]["price"]) for frame in socket.frames] == [(1, 0.01), (2, 0.05)]
-    shard = Shard(fanning.decode(cloud.stored), cloud.connections)
+    shard = Shard(fan_state.decode(cloud.stored), cloud.connections)
     assert shard.next_due() == NOON + 400 + 5_000 + 3_500
 
 
@@ -513,11 +514,11 @@ def test_values_that_nobody_is_owed_are_forgotten(cloud: Cloud) -> None:
     cloud.world.price(SERIES[1], 5)
     cloud.world.candles(SERIES[0], 50)
     beat(cloud)
-    state = fanning.decode(cloud.stored)
+    state = fan_state.decode(cloud.stored)
     assert (list(state.ticks), state.candles) == ([str(SERIES[1])], {})
     cloud.connections.clear()
     beat(cloud)
-    state = fanning.decode(cloud.stored)
+    state = fan_state.decode(cloud.stored)
     assert (state.ticks, state.candles, state.closed_to, state.clients) == ({}, {}, {}, {})
 
 
@@ -576,7 +577,7 @@ def test_a_frame_that_was_taken_is_a_sign_of_life(cloud: Cloud) -> None:
     cloud.connections["a"].active_at = NOON - IDLE_AFTER
     cloud.world.price(SERIES[0], 5)
     beat(cloud)
-    shard = Shard(fanning.decode(cloud.stored), cloud.connections)
+    shard = Shard(fan_state.decode(cloud.stored), cloud.connections)
     assert shard.ending(cloud.world.now) == []
 
 

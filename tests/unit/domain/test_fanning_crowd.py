@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from math import inf
+from random import Random
 from typing import Any
 
 import msgspec
@@ -10,9 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptopulse.domain import fanning, frames
-from cryptopulse.domain.candles import Block
-from cryptopulse.domain.fanning import BACK_OFF, LONGEST_BACK_OFF, PACE_STEP, Post, Shard, State, pace
+from cryptopulse.domain import fan_state, fanning, frames
+from cryptopulse.domain.candles import MINUTE, Block
+from cryptopulse.domain.fan_state import Candle, Client, Flow, State, Tick
+from cryptopulse.domain.fanning import (
+    BACK_OFF,
+    CANDLES,
+    LONGEST_BACK_OFF,
+    MISSES,
+    PACE_STEP,
+    UNREACHABLE,
+    Post,
+    Shard,
+    pace,
+)
 from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.series import Series, lane_of
 from cryptopulse.domain.subscriptions import IDLE_AFTER, SLOWEST_MS, Channel, Connection, Entry, Watch
@@ -131,7 +143,7 @@ def test_who_comes_changes_or_leaves_is_taken_as_he_is_then() -> None:
         "c1": [(1, [0.05])],
         "c2": [(1, [0.06])],
     }
-    assert crowd.shard.state.clients.keys() == {fanning.digest("c0"), fanning.digest("c2")}
+    assert crowd.shard.state.clients.keys() == {fan_state.digest("c0"), fan_state.digest("c2")}
 
 
 # --- faults ---
@@ -163,9 +175,9 @@ def test_who_fails_disturbs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
             for user in crowd.shard.unread([f"u{number}" for number in range(7)], now):
                 crowd.shard.hear(user, [(f"{user} {beat}", now, b'{"id":"%s %d"}' % (user.encode(), beat))], now)
         crowd.beat(beat, fate)
-        sizes.append(len(fanning.encode(crowd.shard.state)))
+        sizes.append(len(fan_state.encode(crowd.shard.state)))
     assert set(ids) - crowd.shard.connections.keys() == gone
-    assert crowd.shard.state.clients.keys() == set(map(fanning.digest, crowd.shard.connections))
+    assert crowd.shard.state.clients.keys() == set(map(fan_state.digest, crowd.shard.connections))
     assert max(sizes) < 14 * len(crowd.shard.connections)
     for number, id_ in enumerate(ids):
         heard, user = crowd.heard[id_], f"u{number % 7}"
@@ -213,6 +225,82 @@ def test_a_client_that_does_not_take_one_channel_is_passed_over_in_all(monkeypat
     crowd.beat(6)
     assert [(frame["seq"], frame["type"]) for frame in crowd.heard["c0"]] == [(1, "ticks"), (2, "alerts")]
     assert crowd.prices("c0") == [(1, [0.06])]
+
+
+def test_who_takes_nothing_is_unreachable_in_the_end() -> None:
+    crowd = Crowd([SERIES[:1], SERIES[1:2]])
+    reasons = []
+    for price in range(1, MISSES + 1):
+        crowd.beat(price, lambda id_, _: 9 * (id_ == "c1"))
+        crowd.world.now += LONGEST_BACK_OFF
+        ending = crowd.shard.ending(crowd.world.now)
+        reasons.append([(connection.id, why) for connection, why in ending])
+    assert reasons == [*[[]] * (MISSES - 1), [("c0", UNREACHABLE)]]
+
+
+# --- candles that are owed ---
+
+
+class Chart(Crowd):
+    """Clients who follow the candles of all symbols, of which each beat closes one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__([])
+        self.connections = {f"c{index}": _chart(f"c{index}") for index in range(number)}
+        self.heard = {id_: [] for id_ in self.connections}
+        self.shard.begin(self.connections)
+
+    def absorb(self) -> None:
+        for series in SERIES:
+            self.world.candles(series, 5)
+        for number, lane in self.world.lanes.items():
+            minutes = self.world.minutes(number, self.shard.minutes(lane, self.world.now))
+            self.shard.absorb(lane, minutes, lambda *_: Block.of(0, 0, []))
+
+
+def _chart(id_: str) -> Connection:
+    entries = {each.symbol: Entry(str(each), lane_of(each, LANES), "1m", 0, 1) for each in SERIES}
+    return Connection(id_, "", NOON, NOON, 1, {"candles": Channel(1_000, entries)})
+
+
+def test_closed_candles_pile_up_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who takes nothing for too long loses them, and sees it by a jump of `seq`, also if he had an unanswered frame."""
+    monkeypatch.setattr(fanning, "CANDLES", 3 * len(SERIES))
+    monkeypatch.setattr(fanning, "uniform", lambda least, most: 0)
+    chart = Chart(3)
+    for beat in range(9):
+        chart.beat(beat, taking if beat in (0, 8) else lambda id_, _: 9 * (id_ == "c0"))
+        marks = chart.shard.state.candles.values()
+        assert sum(len(starts) for intervals in marks for starts in intervals.values()) <= 3 * len(SERIES)
+    told = {id_: [(frame["seq"], len(frame["candles"])) for frame in heard] for id_, heard in chart.heard.items()}
+    every = len(SERIES)
+    lost = [(1, every), (4, 4 * every)]
+    assert told == {"c0": [(seq, every) for seq in range(1, 10)], "c1": lost, "c2": lost}
+
+
+def test_the_largest_state_fits_an_item() -> None:
+    """As many candles as may be owed, of as many series, none like another; 3,200 symbols, 5,000 clients."""
+    random = Random(8)
+
+    def number() -> float:
+        return random.random() * 10.0 ** random.randint(-8, 5)
+
+    state = State(beat=10**6)
+    for _ in range(CANDLES):
+        row = (NOON, number(), number(), number(), number(), number())
+        version, beat = random.randint(10**5, 10**6), 10**6 - random.randint(0, 1_000)
+        state.candles[f"coinbase:{random.randbytes(5).hex()}-USD"] = {
+            "1m": {NOON: Candle(row, True, True, version, beat)}
+        }
+    for _ in range(3_200):
+        tick = Tick(number(), NOON + random.randint(0, MINUTE), random.randint(10**5, 10**6), 10**6)
+        state.ticks[f"coinbase:{random.randbytes(3).hex()}-USD"] = tick
+    for _ in range(5_000):
+        flows = {
+            name: Flow(10**6 - random.randint(0, 60), NOON + random.randint(0, MINUTE)) for name in ("ticks", "candles")
+        }
+        state.clients[random.randbytes(6)] = Client(1, random.randint(0, 9_000), NOON, flows)
+    assert len(fan_state.encode(state)) < 400 * 1_024
 
 
 # --- the budget ---
@@ -263,23 +351,23 @@ def test_a_state_is_read_as_it_was_written() -> None:
     latest = max(client.reached_at for client in state.clients.values())
     for client in state.clients.values():
         client.flows["ticks"].due = max(latest, client.flows["ticks"].due)
-    assert fanning.decode(fanning.encode(state)) == state
+    assert fan_state.decode(fan_state.encode(state)) == state
 
 
 def test_a_client_to_whom_all_was_sent_takes_few_bytes() -> None:
     crowd = Crowd([SERIES] * 2_000)
     crowd.beat(1)
-    empty = len(fanning.encode(State()))
-    assert len(fanning.encode(crowd.shard.state)) - empty < 7 * 2_000
+    empty = len(fan_state.encode(State()))
+    assert len(fan_state.encode(crowd.shard.state)) - empty < 7 * 2_000
 
 
 def test_who_left_while_another_process_had_the_shard_is_forgotten() -> None:
     crowd = Crowd([SERIES[:1]] * 3)
     crowd.beat(1)
-    state = fanning.decode(fanning.encode(crowd.shard.state))
+    state = fan_state.decode(fan_state.encode(crowd.shard.state))
     shard = Shard(state, {id_: crowd.connections[id_] for id_ in ("c0", "c2")})
     assert shard.changed
-    assert shard.state.clients.keys() == {fanning.digest("c0"), fanning.digest("c2")}
+    assert shard.state.clients.keys() == {fan_state.digest("c0"), fan_state.digest("c2")}
 
 
 def test_what_is_kept_of_symbols_that_nobody_follows_any_more_is_dropped() -> None:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptopulse.domain import fanning, frames
-from cryptopulse.domain.fanning import BACK_OFF, LOOKED_EVERY, Published, Shard, State
+from cryptopulse.domain import fan_state, frames
+from cryptopulse.domain.fan_state import State
+from cryptopulse.domain.fanning import BACK_OFF, LOOKED_EVERY, Published, Shard
 from cryptopulse.domain.subscriptions import NEWS_REACH, Connection, NewsWatch, SubscribeNews, mark
 from tests.unit.domain.test_fanning import NOON
 
@@ -29,7 +30,7 @@ class Cloud:
         self.wanted: dict[str, NewsWatch] = {}
         self.pending: list[tuple[str, Callable[[Connection], object]]] = []
         """Changes of connections that are not written yet."""
-        self.stored = fanning.encode(State())
+        self.stored = fan_state.encode(State())
         self.memory: Shard | None = None
         self.rung = False
         self.reads = 0
@@ -77,7 +78,7 @@ class Cloud:
         self.now += later
         shard, self.memory = self.memory, None
         if shard is None or forget:
-            shard = Shard(fanning.decode(self.stored), self.connections)
+            shard = Shard(fan_state.decode(self.stored), self.connections)
         else:
             shard.begin(self.connections)
         start = shard.unread_news(self.now, is_rung=self.rung)
@@ -95,7 +96,7 @@ class Cloud:
             return
         shard.prune()
         if shard.changed:
-            self.stored = fanning.encode(shard.state)
+            self.stored = fan_state.encode(shard.state)
         self.memory = shard
 
     def told(self, name: str) -> list[str]:
@@ -209,7 +210,7 @@ def test_news_are_read_once_a_doorbell_and_only_where_somebody_watches(cloud: Cl
     cloud.keep()
     cloud.beat()
     assert cloud.reads == 2
-    state = fanning.decode(cloud.stored)
+    state = fan_state.decode(cloud.stored)
     assert (state.articles, state.news_at) == ({}, 0)
 
 
@@ -247,13 +248,13 @@ def test_articles_are_never_conflated_and_go_out_in_frames_that_fit(cloud: Cloud
 def test_what_nobody_is_owed_is_only_known(cloud: Cloud) -> None:
     id_ = cloud.keep("BTC")
     cloud.beat("refused", "taken")
-    assert fanning.decode(cloud.stored).articles[mark(id_)].body
+    assert fan_state.decode(cloud.stored).articles[mark(id_)].body
     cloud.beat()
-    state = fanning.decode(cloud.stored)
+    state = fan_state.decode(cloud.stored)
     assert len(state.articles) == 3
     assert {(each.assets, each.body) for each in state.articles.values()} == {((), b"")}
     cloud.beat(later=NEWS_REACH - 5_000)
-    assert list(fanning.decode(cloud.stored).articles) == [mark(id_)]
+    assert list(fan_state.decode(cloud.stored).articles) == [mark(id_)]
     assert len(cloud.told("all")) == 1
 
 

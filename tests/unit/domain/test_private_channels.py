@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptopulse.domain import fanning, frames
+from cryptopulse.domain import fan_state, frames
 from cryptopulse.domain.candles import Block
-from cryptopulse.domain.fanning import ALERTS_A_FRAME, BACK_OFF, LOOKED_AT_ONCE, LOOKED_EVERY, Shard, State
+from cryptopulse.domain.fan_state import State
+from cryptopulse.domain.fanning import ALERTS_A_FRAME, BACK_OFF, LOOKED_AT_ONCE, LOOKED_EVERY, Shard
 from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.live_portfolios import LivePortfolio, Worth, last_in, priced_by, worth
 from cryptopulse.domain.lots import Holding
@@ -91,7 +92,7 @@ class Cloud:
         self.clients: dict[str, Client] = {}
         self.wanted: dict[str, Watch] = {}
         """Of each connection, the alerts that it asked for last."""
-        self.stored = fanning.encode(State())
+        self.stored = fan_state.encode(State())
         self.memory: Shard | None = None
         self.pending: list[tuple[str, Callable[[Connection], object]]] = []
         """Changes of connections that are not written yet."""
@@ -197,7 +198,7 @@ class Cloud:
     def beat(self, outcomes: list[str], *, heard: list[int], crash: bool = False, forget: bool = False) -> None:
         shard, self.memory = self.memory, None
         if shard is None or forget:
-            shard = Shard(fanning.decode(self.stored), self.connections)
+            shard = Shard(fan_state.decode(self.stored), self.connections)
         else:
             shard.begin(self.connections)
         world, now = self.world, self.world.now
@@ -221,7 +222,7 @@ class Cloud:
                 self.hold(user, self.now_of(user))
         shard.prune()
         if shard.changed:
-            self.stored = fanning.encode(shard.state)
+            self.stored = fan_state.encode(shard.state)
         self.memory = shard
 
     def settle(self) -> None:
@@ -528,7 +529,7 @@ def test_whose_session_has_ended_hears_nothing_of_his(cloud: Cloud) -> None:
     cloud.fire("ann", 0, is_rung=True)
     beat(cloud)
     assert heard(cloud, "a1") == []
-    state = fanning.decode(cloud.stored)
+    state = fan_state.decode(cloud.stored)
     assert "ann" not in state.alerts
 
 
@@ -536,7 +537,7 @@ def test_what_nobody_watches_is_forgotten(cloud: Cloud) -> None:
     cloud.fire("ann", 0, is_rung=True)
     cloud.price(BTC, 7)
     beat(cloud)
-    state = fanning.decode(cloud.stored)
+    state = fan_state.decode(cloud.stored)
     assert (set(state.prices), set(state.looked)) == (
         {str(BTC), str(USDT), str(EUR)},
         {"ann", "bob", "ann/ann", "bob/bob"},
@@ -544,11 +545,11 @@ def test_what_nobody_watches_is_forgotten(cloud: Cloud) -> None:
     assert state.alerts["ann"]["0001"].body == b""
     cloud.world.now += SETTLED
     beat(cloud)
-    assert fanning.decode(cloud.stored).alerts == {"ann": {}, "bob": {}}
+    assert fan_state.decode(cloud.stored).alerts == {"ann": {}, "bob": {}}
     for id_ in ("a1", "b1"):
         cloud.alter(id_, lambda it: it.channels.clear())
     beat(cloud)
-    state = fanning.decode(cloud.stored)
+    state = fan_state.decode(cloud.stored)
     assert (state.prices, state.alerts, state.looked) == ({}, {}, {})
     assert [client.flows for client in state.clients.values()] == [{}, {}]
 
@@ -583,20 +584,20 @@ def test_without_a_notice_few_are_looked_at_in_one_beat() -> None:
 
 def test_a_state_of_the_release_before_is_read_and_goes_on() -> None:
     old = [3, 9, {0: 5}, {"coinbase:BTC-USD": [1.5, NOON, 4, 8]}, {}, {}, {"a": [1, 7, NOON, {"ticks": [8, NOON]}]}]
-    state = fanning.decode(zlib.compress(msgspec.msgpack.encode(old), 6))
+    state = fan_state.decode(zlib.compress(msgspec.msgpack.encode(old), 6))
     expected = State(3, 9, {0: 5})
-    expected.clients = {fanning.digest("a"): fanning.Client(1, 7, NOON, {"ticks": fanning.Flow(8, NOON)})}
-    expected.ticks = {"coinbase:BTC-USD": fanning.Tick(1.5, NOON, 4, 8)}
+    expected.clients = {fan_state.digest("a"): fan_state.Client(1, 7, NOON, {"ticks": fan_state.Flow(8, NOON)})}
+    expected.ticks = {"coinbase:BTC-USD": fan_state.Tick(1.5, NOON, 4, 8)}
     assert state == expected
 
 
 def test_a_connection_that_the_release_before_took_in_is_told_what_it_is_owed(cloud: Cloud) -> None:
     """It knew nothing of portfolios and alerts, and kept nothing of them."""
-    state = fanning.decode(cloud.stored)
+    state = fan_state.decode(cloud.stored)
     state.prices, state.alerts, state.looked, state.numbered = {}, {}, {}, 0
     for client in state.clients.values():
-        client.flows = {name: fanning.Flow() for name in client.flows}
-    cloud.stored, cloud.memory = fanning.encode(state), None
+        client.flows = {name: fan_state.Flow() for name in client.flows}
+    cloud.stored, cloud.memory = fan_state.encode(state), None
     heard(cloud, "a1")
     cloud.price(BTC, 20_000)
     cloud.fire("ann", 0, is_rung=False)

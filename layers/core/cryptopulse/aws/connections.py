@@ -27,8 +27,8 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from cryptopulse.aws.dynamodb import Item, Table
-from cryptopulse.domain import fanning, subscriptions
-from cryptopulse.domain.fanning import State
+from cryptopulse.domain import fan_state, subscriptions
+from cryptopulse.domain.fan_state import State
 from cryptopulse.domain.subscriptions import MAX_AGE, RECORDED_EVERY, Connection
 from cryptopulse.errors import ConditionError
 
@@ -345,7 +345,7 @@ class Connections:
     def state(self, shard: int) -> State:
         """The shard's fan-out state, read consistently; a new one where there is none."""
         item = self._table.get(f"SHARD#{shard}", "STATE", consistent=True)
-        return fanning.decode(item["data"]) if item else State()
+        return fan_state.decode(item["data"]) if item else State()
 
     def record(self, shard: int, state: State) -> None:
         """Writes the shard's fan-out state over the version it was read at; its version rises by one.
@@ -359,7 +359,7 @@ class Connections:
             "pk": f"SHARD#{shard}",
             "sk": "STATE",
             "version": state.version,
-            "data": fanning.encode(state),
+            "data": fan_state.encode(state),
         }
         self._table.put_version(item, previous)
 

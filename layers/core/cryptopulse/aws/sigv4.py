@@ -77,7 +77,7 @@ def sign(
 
 
 class PostSigner:
-    """Makes signed JSON posts to one place on one host; what those of one second share is made once a second.
+    """Makes signed JSON posts, or DELETEs, to one place on one host; what those of one second share is made once.
 
     Args:
         host: As it is told in the `host` header.
@@ -96,22 +96,23 @@ class PostSigner:
         self._credentials = credentials
         self._second = -1
 
-    def request(self, segment: str, body: bytes, second: int) -> bytes:
+    def request(self, segment: str, body: bytes, second: int, method: str = "POST") -> bytes:
         """A whole HTTP request.
 
         Args:
             segment: The path's last, not encoded.
             body: What is posted.
             second: The moment of signing (Unix seconds).
+            method: The request's.
         """
         if second != self._second:
             self._renew(second)
         once = quote(segment, safe="")
         twice = once.replace("%", "%25")  # nothing else in it is left to encode
-        canonical = f"POST\n{self._signed_path}{twice}{self._shared}{sha256(body).hexdigest()}"
+        canonical = f"{method}\n{self._signed_path}{twice}{self._shared}{sha256(body).hexdigest()}"
         text = self._text + sha256(canonical.encode()).hexdigest()
         signature = hmac.digest(self._key, text.encode(), "sha256").hex()
-        head = f"POST {self._path}{once}{self._head}{signature}\r\ncontent-length: {len(body)}\r\n\r\n"
+        head = f"{method} {self._path}{once}{self._head}{signature}\r\ncontent-length: {len(body)}\r\n\r\n"
         return head.encode() + body
 
     def _renew(self, second: int) -> None:

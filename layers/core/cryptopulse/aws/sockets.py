@@ -22,6 +22,8 @@ from cryptopulse.errors import GoneError, ServiceError, ThrottledError
 LINES: Final = 128
 """Posts in the air at once, each over a kept connection of its own."""
 ATTEMPTS: Final = 4
+CLOSE: Final = b""
+"""In place of a frame: the connection's end."""
 
 READ: Final = 16_384
 """Bytes of an answer read at once: a whole TLS record, so that none of it is left where a selector does not look."""
@@ -81,7 +83,7 @@ class Sockets:
         Connections are served at the same time, `LINES` of them; one that does not answer keeps no other waiting.
 
         Args:
-            frames: Connection ids, each once, and their frames.
+            frames: Connection ids, each once, and their frames, of which the last may be `CLOSE`.
             seconds: No frame is begun after so long; what is in the air then has the endpoint's timeout left at most.
 
         Raises:
@@ -123,6 +125,10 @@ def _refusal(status: int, request: str, answer: bytes) -> ServiceError | None:
     if status == 429 or status >= 500:
         return ThrottledError(str(status), message)
     return ServiceError(str(status), message) if status >= 300 else None
+
+
+def _method(frame: bytes) -> str:
+    return "POST" if frame else "DELETE"
 
 
 class _Post:
@@ -288,7 +294,8 @@ class _Lines:
             yield from line.open(self._tls, self._name)
             del self._opening[line]
         while post := self._begin(line):
-            request = self._signer.request(post.connection, post.frames[post.taken], int(time.time()))
+            frame = post.frames[post.taken]
+            request = self._signer.request(post.connection, frame, int(time.time()), _method(frame))
             yield from line.exchange(request)
             self._settle(line, post)
             if not line.is_kept:
@@ -316,7 +323,8 @@ class _Lines:
             if post.taken < len(post.frames):
                 return
         else:
-            refusal = _refusal(line.status, f"POST {post.connection}", line.answer)
+            request = f"{_method(post.frames[post.taken])} {post.connection}"
+            refusal = _refusal(line.status, request, line.answer)
             post.is_gone = isinstance(refusal, GoneError)
             if not isinstance(refusal, GoneError | ThrottledError):
                 self._fault = self._fault or refusal

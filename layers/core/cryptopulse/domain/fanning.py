@@ -12,22 +12,30 @@ Of portfolios it is remembered what each client was told last: what they are wor
 that have fired, and articles, get numbers as they are read; a flow is owed those after the one it was sent last.
 """
 
-import zlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
-from hashlib import blake2b
 from itertools import chain, islice
 from math import ceil, inf
 from random import uniform
 from typing import Final, NamedTuple, overload
 from weakref import WeakValueDictionary
 
-import msgspec
-
 from cryptopulse.domain import frames
 from cryptopulse.domain.candles import INTERVALS, MINUTE, Block, floor, joined
+from cryptopulse.domain.fan_state import (
+    NEVER,
+    Alert,
+    Article,
+    Candle,
+    Client,
+    Flow,
+    Price,
+    State,
+    Tick,
+    Told,
+    digest,
+)
 from cryptopulse.domain.folding import GRACE, KEPT
 from cryptopulse.domain.lanes import Lane, Minute
 from cryptopulse.domain.live_portfolios import LivePortfolio, Worth, priced_by, worth
@@ -49,14 +57,16 @@ from cryptopulse.domain.subscriptions import (
 BACK_OFF: Final = 2_000
 """Milliseconds until a connection that did not take a frame is tried again, at most; doubled each time."""
 LONGEST_BACK_OFF: Final = 60_000
-_DIGEST: Final = 6
-"""Bytes of a `digest`."""
+MISSES: Final = 10
+"""Posts in a row that a connection may leave untaken: some minutes, then it is closed."""
+CANDLES: Final = 4_000
+"""That may be owed from beat to beat. One takes 63 bytes of the state at most, 400 KB of which are an item's limit."""
+UNREACHABLE: Final = "unreachable"
+"""Why a connection ends that takes nothing: there is nobody to tell."""
 PACED: Final = "ticks", "candles", "portfolio"
 """The channels that may have a frame at each interval: they share the callbacks."""
 PACE_STEP: Final = 100
 """Milliseconds: paces are multiples of it, so that not each client who comes changes them."""
-NEVER: Final = -1
-"""The beat of a flow to which nothing was sent yet."""
 LOOKED_EVERY: Final = 60_000
 """Users' alerts and portfolios, and news, are looked at again after so many ms, should a notice have been lost."""
 LOOKED_AT_ONCE: Final = 10
@@ -109,116 +119,6 @@ class Published(NamedTuple):
     time: int
     assets: tuple[str, ...]
     body: bytes
-
-
-class Tick(msgspec.Struct, array_like=True):
-    """A series' last price, and the lane's version and the beat that changed it."""
-
-    price: float
-    time: int
-    version: int
-    beat: int
-
-
-class Candle(msgspec.Struct, array_like=True):
-    """A candle as clients see it, and the lane's version and the beat that changed it."""
-
-    row: tuple[int, float, float, float, float, float]
-    closed: bool
-    complete: bool
-    version: int
-    beat: int
-
-
-class Price(msgspec.Struct, array_like=True):
-    """A series' last price, exactly, and the beat that changed it; its time is 0 where there is none."""
-
-    price: int
-    scale: int
-    time: int
-    beat: int
-
-
-class Alert(msgspec.Struct, array_like=True):
-    """An alert that has fired: when (Unix ms), as the how manyth that was read, and what is told of it."""
-
-    time: int
-    number: int
-    body: bytes
-    """Empty where nobody is owed it any more."""
-
-
-class Article(msgspec.Struct, array_like=True):
-    """An article: when it was published (Unix ms), as the how manyth it was read, and what is told of it."""
-
-    time: int
-    number: int
-    assets: tuple[str, ...] = ()
-    body: bytes = b""
-    """Empty, like the assets, where nobody is owed it any more."""
-
-
-class Told(msgspec.Struct, array_like=True):
-    """What a client knows of a portfolio; `value` is None where it is not sure what it heard last.
-
-    As of a version of the portfolio and the prices of a beat nothing else is to be told.
-    """
-
-    value: Decimal | None
-    cost_basis: Decimal
-    time: int
-    version: int
-    beat: int
-
-
-class Flow(msgspec.Struct, array_like=True):
-    """One channel of one connection: the beat last sent, and when (Unix ms) it may be sent to again.
-
-    Of alerts and news `sent` is the number of the last; of portfolios `told` is what was told of each.
-    """
-
-    sent: int = NEVER
-    due: int = 0
-    told: dict[str, Told] = {}
-
-
-class Client(msgspec.Struct, array_like=True):
-    """What is known of a connection: its version, the last `seq` it took, and when (Unix ms)."""
-
-    adopted: int = 0
-    seq: int = 0
-    reached_at: int = 0
-    flows: dict[str, Flow] = {}
-    misses: int = 0
-    """Posts in a row that it did not take."""
-
-
-class State(msgspec.Struct, array_like=True):
-    """What a shard's fan-out remembers from beat to beat."""
-
-    version: int = 0
-    beat: int = 0
-    seen: dict[int, int] = {}
-    """The version of each lane at which it was last looked at."""
-    ticks: dict[str, Tick] = {}
-    candles: dict[str, dict[str, dict[int, Candle]]] = {}
-    """By series, interval and start: those that somebody is still owed."""
-    closed_to: dict[str, int] = {}
-    """Per series, up to where (Unix ms) candles were closed."""
-    clients: dict[bytes, Client] = {}
-    """By the `digest` of their ids."""
-    prices: dict[str, Price] = {}
-    """Of the series that portfolios are priced by."""
-    alerts: dict[str, dict[str, Alert]] = {}
-    """By user and id: the last that have fired."""
-    numbered: int = 0
-    """How many alerts and articles have been read."""
-    looked: dict[str, int] = {}
-    """When (Unix ms) a user's alerts were read, by user, and portfolios looked at, by user and id."""
-    articles: dict[bytes, Article] = {}
-    """By mark: those that have been read, as far back as news reach."""
-    news_at: int = 0
-    """When (Unix ms) they were read; 0: nobody watches them."""
 
 
 type Bodies = dict[tuple[str, tuple[bytes, ...]], list[bytes]]
@@ -315,11 +215,6 @@ class _Reader:
                 self.shown[entry.lane] = entry.shown
 
 
-def digest(connection: str) -> bytes:
-    """What a connection is remembered by: it is shorter than its id."""
-    return blake2b(connection.encode(), digest_size=_DIGEST).digest()
-
-
 def pace(asked: Mapping[int, int], share: float) -> int:
     """The ms between frames at which as many callbacks as there are a second suffice; 0: what was asked for does.
 
@@ -355,6 +250,8 @@ class Shard:
     def __init__(self, state: State, connections: Mapping[str, Connection], share: float = inf) -> None:
         self.state = state
         self.connections: dict[str, Connection] = {}
+        self.changed = False
+        """Whether the state has, since it was kept."""
         self.pace = 0
         """The ms between frames at least."""
         self._share = share
@@ -386,7 +283,6 @@ class Shard:
         Args:
             changed: The connections that have, by id; None stands for one that is not there any more.
         """
-        self.changed = False
         self._late: dict[int, int] = {}
         """Lanes looked at after the snapshot of an entry that is new here, and that snapshot's version."""
         self._behind: set[int] = set()
@@ -894,10 +790,18 @@ class Shard:
                 reader.flow.due = now + (max(interval, self.pace) if channel in PACED else interval)
         if waiting:
             longest = min(LONGEST_BACK_OFF, BACK_OFF * 2 ** min(client.misses, 9))
-            client.misses += 1
+            self.miss(post.connection)
             until = now + round(uniform(0, longest))
             for flow in client.flows.values():
                 flow.due = max(flow.due, until)
+
+    def miss(self, connection: str) -> None:
+        """Notes that a connection did not take what was posted."""
+        self.changed = True
+        client = self._clients[connection]
+        client.misses += 1
+        if client.misses >= MISSES:
+            self._ends_at = 0
 
     def _sent(self, reader: _Reader, told: Iterable[Key] = ()) -> None:
         """Notes what a flow was told."""
@@ -918,9 +822,31 @@ class Shard:
 
         Nobody waits for who did not take the last post.
         """
+        return min((each.flow.due for each in self._held_back() if not each.client.misses), default=None)
+
+    def next_ring(self, now: int, step: int) -> int | None:
+        """When (Unix ms) to be rung so that what is held back is sent; None: there is no need to ask for it.
+
+        Args:
+            now: Unix ms.
+            step: Only at multiples of so many ms, so that there are not too many.
+        """
+        due = min((each.flow.due for each in self._held_back()), default=None)
+        self.state.rings = [at for at in self.state.rings if at > now]
+        if due is None:
+            return None
+        at = -(-max(due, now) // step) * step
+        return None if at in self.state.rings else at
+
+    def expect_ring(self, at: int) -> None:
+        """Notes that the doorbell will be rung then (Unix ms)."""
+        self.changed = True
+        self.state.rings.append(at)
+
+    def _held_back(self) -> Iterator[_Reader]:
+        """The flows that are owed something and may be sent it some time."""
         readers = chain.from_iterable(readers for owed, readers in self._owing() if owed)
-        waiting = (each for each in readers if not each.client.misses and not each.connection.is_ended)
-        return min((each.flow.due for each in waiting), default=None)
+        return (each for each in readers if not each.connection.is_ended)
 
     def ending(self, now: int) -> list[tuple[Connection, str]]:
         """The connections to close, with the reason to tell them."""
@@ -932,7 +858,9 @@ class Shard:
             old = connection.opened_at + MAX_AGE
             idle = max(connection.active_at, client.reached_at) + IDLE_AFTER
             first = min(first, old, idle)
-            if connection.is_ended:
+            if client.misses >= MISSES:
+                found.append((connection, UNREACHABLE))
+            elif connection.is_ended:
                 found.append((connection, "session_ended"))
             elif now >= old:
                 found.append((connection, "max_age"))
@@ -944,15 +872,14 @@ class Shard:
     def prune(self) -> None:
         """Drops the values that nobody is owed any more."""
         state = self.state
-        owed = {key for keys, _ in self._owing() for key in keys} if state.candles else ()
+        owed = self._owed_candles() if state.candles else ()
         wanted = {series: intervals for lane in self._wanted.values() for series, intervals in lane.items()}
         state.ticks = {name: tick for name, tick in state.ticks.items() if "" in wanted.get(name, ())}
         state.closed_to = {name: time for name, time in state.closed_to.items() if wanted.get(name, set()) - {""}}
         kept: dict[str, dict[str, dict[int, Candle]]] = {}
         for key in owed:
-            if isinstance(key, Quoted) and key.interval:
-                marks = kept.setdefault(key.series, {}).setdefault(key.interval, {})
-                marks[key.start] = state.candles[key.series][key.interval][key.start]
+            marks = kept.setdefault(key.series, {}).setdefault(key.interval, {})
+            marks[key.start] = state.candles[key.series][key.interval][key.start]
         if state.candles:
             state.candles = kept
             self._changes += 1
@@ -960,6 +887,24 @@ class Shard:
         state.prices = {name: price for name, price in state.prices.items() if name in priced}
         self._prune_alerts()
         self._prune_news()
+
+    def _owed_candles(self) -> set[Quoted]:
+        """The candles that somebody is owed; where they are too many, who is owed the most loses them.
+
+        The next `seq` jumps, so that he asks for everything again: by two, as he may have had the frame that he did not
+        answer.
+        """
+        kept: set[Quoted] = set()
+        for keys, readers in sorted(self._owing(), key=lambda each: len(each[0])):
+            owed = {key for key in keys if isinstance(key, Quoted) and key.interval} - kept
+            if len(kept) + len(owed) <= CANDLES:
+                kept |= owed
+                continue
+            self.changed = True
+            for reader in list(readers):
+                reader.client.seq += 2
+                self._sent(reader)
+        return kept
 
     def _prune_alerts(self) -> None:
         """Keeps what somebody is owed, and of the last that have fired that they are known."""
@@ -1001,73 +946,3 @@ def _is_owed(id_: str, alert: Alert, flow: Flow, watch: Watch) -> bool:
 
 def _name(connection: Connection, portfolio: str) -> str:
     return f"{connection.user}/{portfolio}"
-
-
-class _Columns(msgspec.Struct, array_like=True):
-    """The clients, by what they have in common: of those to which all was sent at the last beat little remains."""
-
-    digests: bytes
-    adopted: list[int]
-    seqs: list[int]
-    silent: list[int]
-    """Milliseconds by which they were reached before the last of them was, at `at`."""
-    at: int
-    misses: list[int]
-    channels: list[tuple[str, ...]]
-    which: list[int]
-    """Of each client, its `channels`; then of each flow in turn the beats since it was sent to, the ms from `at` on
-    until it may be again, and where it has been told something, of the how manyth flow."""
-    sent: list[int]
-    due: list[int]
-    told: dict[int, dict[str, Told]]
-
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(tuple[State, _Columns])
-
-
-def encode(state: State) -> bytes:
-    """The state as bytes."""
-    clients = state.clients.values()
-    at = max((client.reached_at for client in clients), default=0)
-    kinds: dict[tuple[str, ...], int] = {}
-    flows = [flow for client in clients for flow in client.flows.values()]
-    columns = _Columns(
-        b"".join(state.clients),
-        [client.adopted for client in clients],
-        [client.seq for client in clients],
-        [at - client.reached_at for client in clients],
-        at,
-        [client.misses for client in clients],
-        [],
-        [kinds.setdefault(tuple(client.flows), len(kinds)) for client in clients],
-        [state.beat - flow.sent for flow in flows],
-        [max(0, flow.due - at) for flow in flows],
-        {number: flow.told for number, flow in enumerate(flows) if flow.told},
-    )
-    columns.channels = list(kinds)
-    return b"\1" + zlib.compress(_encoder.encode((msgspec.structs.replace(state, clients={}), columns)), 1)
-
-
-def decode(data: bytes) -> State:
-    """The state that `encode` packed."""
-    if data[:1] != b"\1":
-        return _decode_old(data)
-    state, columns = _decoder.decode(zlib.decompress(data[1:]))
-    flows = (
-        Flow(state.beat - sent, columns.at + due, columns.told.get(number, {}))
-        for number, (sent, due) in enumerate(zip(columns.sent, columns.due, strict=True))
-    )
-    each = zip(columns.adopted, columns.seqs, columns.silent, columns.misses, columns.which, strict=True)
-    for number, (adopted, seq, silent, misses, which) in enumerate(each):
-        own = dict(zip(columns.channels[which], flows, strict=False))
-        name = columns.digests[number * _DIGEST : (number + 1) * _DIGEST]
-        state.clients[name] = Client(adopted, seq, columns.at - silent, own, misses)
-    return state
-
-
-def _decode_old(data: bytes) -> State:
-    """A state of the release before, with a row for each client."""
-    raw = msgspec.msgpack.decode(zlib.decompress(data), strict=False)
-    raw[6] = {digest(id_): client for id_, client in raw[6].items()}
-    return msgspec.convert(raw, State)
