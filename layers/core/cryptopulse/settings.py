@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     CALLBACK_BUDGET: int = 6_000
     """Frames a second to all WebSocket clients together; only the function that fans out has it."""
     EDGE_SECRET: str = ""
-    """What only our own distribution sends along, as `X-Edge-Secret`; empty: there is none."""
+    """What only our own distribution sends along, as `X-Origin-Secret`; empty: there is none."""
     WEB_ORIGINS: str = ""
     """Origins of the dashboard, by commas; the API stands under `/api` there."""
     CLOUD: Literal["aws", "local"] = "aws"

@@ -135,7 +135,7 @@ def test_an_address_cannot_be_made_up(web: Web, ann: Person, name: str) -> None:
 
 
 def test_our_own_edge_names_the_address(web: Web, ann: Person) -> None:
-    edge = {"x-edge-secret": wiring.settings().EDGE_SECRET, "cloudfront-viewer-address": "2001:db8::1:443"}
+    edge = {"x-origin-secret": wiring.settings().EDGE_SECRET, "cloudfront-viewer-address": "2001:db8::1:443"}
     body = {"email": EMAIL, "password": PASSWORD}
     pair = web("POST", "/auth/login", body, headers=edge).body
     items = web("GET", "/users/me/sessions", token=pair["access_token"]).body["items"]

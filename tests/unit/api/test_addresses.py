@@ -16,7 +16,7 @@ from tests.unit.api.conftest import EDGE_SECRET
 type Make = Callable[..., dict[str, Any]]
 
 PEER = "192.0.2.44"
-EDGE = {"x-edge-secret": EDGE_SECRET}
+EDGE = {"x-origin-secret": EDGE_SECRET}
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,13 @@ EDGE = {"x-edge-secret": EDGE_SECRET}
         ({}, PEER),
         ({"x-forwarded-for": "203.0.113.9"}, PEER),
         ({"cloudfront-viewer-address": "203.0.113.9:46532"}, PEER),
-        ({"cloudfront-viewer-address": "203.0.113.9:46532", "x-edge-secret": ""}, PEER),
-        ({"cloudfront-viewer-address": "203.0.113.9:46532", "x-edge-secret": EDGE_SECRET[:-1]}, PEER),
-        ({"cloudfront-viewer-address": "203.0.113.9:46532", "x-edge-secret": f"x, {EDGE_SECRET}"}, PEER),
-        ({"cloudfront-viewer-address": "203.0.113.9:46532", "x-edge-secret": "\ud800"}, PEER),
+        ({"cloudfront-viewer-address": "203.0.113.9:46532", "x-origin-secret": ""}, PEER),
+        ({"cloudfront-viewer-address": "203.0.113.9:46532", "x-origin-secret": EDGE_SECRET[:-1]}, PEER),
+        ({"cloudfront-viewer-address": "203.0.113.9:46532", "x-origin-secret": f"x, {EDGE_SECRET}"}, PEER),
+        ({"cloudfront-viewer-address": "203.0.113.9:46532", "x-origin-secret": "\ud800"}, PEER),
         (EDGE, PEER),
         ({"cloudfront-viewer-address": "203.0.113.9:46532", **EDGE}, "203.0.113.9"),
-        ({"CloudFront-Viewer-Address": "203.0.113.9:46532", "X-Edge-Secret": EDGE_SECRET}, "203.0.113.9"),
+        ({"CloudFront-Viewer-Address": "203.0.113.9:46532", "X-Origin-Secret": EDGE_SECRET}, "203.0.113.9"),
         ({"cloudfront-viewer-address": "2001:db8::7334:46532", **EDGE}, "2001:db8::7334"),
     ],
 )
@@ -44,7 +44,7 @@ def test_only_our_own_distribution_may_tell_the_address(
 def test_without_a_distribution_nobody_may(http_event: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     bare = msgspec.structs.replace(wiring.settings(), EDGE_SECRET="")
     monkeypatch.setattr(wiring, "settings", lambda: bare)
-    headers = {"cloudfront-viewer-address": "203.0.113.9:46532", "x-edge-secret": ""}
+    headers = {"cloudfront-viewer-address": "203.0.113.9:46532", "x-origin-secret": ""}
     assert address(APIGatewayProxyEventV2(http_event("GET", "/", headers=headers))) == PEER
 
 

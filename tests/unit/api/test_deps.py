@@ -292,7 +292,7 @@ def test_parameters_are_held_to_the_same(ask: Ask, query: dict[str, str], expect
         ({"Idempotency-Key": "k" * 64}, ["192.0.2.44", "curl/8.9.1", "/client", "k" * 64]),
         (
             {
-                "x-edge-secret": EDGE_SECRET,
+                "x-origin-secret": EDGE_SECRET,
                 "cloudfront-viewer-address": "2001:db8::1:443",
                 "user-agent": "Mö\x1b[31m\n\u202e" + "z" * 300,
             },

@@ -27,7 +27,7 @@ def viewer(headers: Mapping[str, str], source: str) -> str:
     """
     secret, told = wiring.settings().EDGE_SECRET, headers.get("cloudfront-viewer-address")
     if secret and told is not None:
-        presented = headers.get("x-edge-secret", "").encode(errors="replace")
+        presented = headers.get("x-origin-secret", "").encode(errors="replace")
         if hmac.compare_digest(presented, secret.encode()):
             return told.rpartition(":")[0]
     return source
