@@ -7,17 +7,17 @@ import { useTick, useTickFeed } from "../live/hooks";
 import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
 import { Field } from "../ui/Field";
-import { submitted, text } from "../ui/forms";
+import { submitted } from "../ui/forms";
 import { Actions, Fields } from "../ui/layout";
 import { Segmented } from "../ui/Segmented";
 import { fieldErrors, ProblemNote } from "../ui/states";
 import { toast } from "../ui/toasts";
 import css from "./alerts.module.css";
-import { type Condition, decimal, type NewAlert, newAlert } from "./form";
+import { type AlertChange, alertChange, type Condition, type NewAlert, newAlert } from "./form";
 import { quoteOf } from "./words";
 
 type Alert = Schema["AlertView"];
-type Sent = { make: NewAlert } | { change: Schema["AlertChange"] };
+type Sent = { make: NewAlert } | { change: AlertChange };
 
 const CONDITIONS: readonly (readonly [Condition, string])[] = [
   ["above", "Above"],
@@ -37,6 +37,7 @@ export function AlertDialog({ alert, symbol: first, onClose }: Props) {
   const client = useQueryClient();
   const [symbol, setSymbol] = useState(first);
   const [condition, setCondition] = useState<Condition>(alert?.condition ?? "above");
+  const [fault, setFault] = useState<string>();
   const attempt = useRef(crypto.randomUUID());
   const save = useMutation({
     mutationFn: async (sent: Sent): Promise<Schema["SecretAlertView"] | Alert> =>
@@ -72,9 +73,12 @@ export function AlertDialog({ alert, symbol: first, onClose }: Props) {
   return (
     <Dialog title={alert ? `Edit alert on ${alert.symbol}` : "New alert"} onClose={onClose}>
       <form
-        onSubmit={submitted((form) =>
-          save.mutate(alert ? { change: change(form, alert) } : { make: newAlert(form, condition) }),
-        )}
+        onSubmit={submitted((form) => {
+          const read = alert ? alertChange(form, condition) : newAlert(form, condition);
+          setFault("fault" in read ? read.fault : undefined);
+          if ("asked" in read)
+            save.mutate("symbol" in read.asked ? { make: read.asked } : { change: read.asked });
+        })}
       >
         <Fields>
           {!alert && (
@@ -84,10 +88,14 @@ export function AlertDialog({ alert, symbol: first, onClose }: Props) {
             </>
           )}
           <Fields columns>
-            {isChange && !alert && (
+            {isChange && (
               <Field label="Direction">
                 {(input) => (
-                  <select {...input} name="direction">
+                  <select
+                    {...input}
+                    name="direction"
+                    defaultValue={alert?.threshold.startsWith("-") ? "down" : "up"}
+                  >
                     <option value="up">up</option>
                     <option value="down">down</option>
                   </select>
@@ -97,7 +105,7 @@ export function AlertDialog({ alert, symbol: first, onClose }: Props) {
             <Field
               label={isChange ? "Per cent" : `Price in ${quoteOf(symbol) || "the quote currency"}`}
               hint={isChange ? undefined : <PriceNow symbol={symbol} />}
-              error={errors.threshold}
+              error={fault ?? errors.threshold}
             >
               {(input) => (
                 <input
@@ -106,7 +114,7 @@ export function AlertDialog({ alert, symbol: first, onClose }: Props) {
                   inputMode="decimal"
                   autoComplete="off"
                   required
-                  defaultValue={alert?.threshold}
+                  defaultValue={alert?.threshold.replace(/^-/, "")}
                 />
               )}
             </Field>
@@ -156,16 +164,6 @@ export function AlertDialog({ alert, symbol: first, onClose }: Props) {
       </form>
     </Dialog>
   );
-}
-
-function change(form: FormData, alert: Alert): Schema["AlertChange"] {
-  return {
-    threshold: decimal(text(form, "threshold")),
-    ...(alert.condition === "change_pct" && { window: text(form, "window") }),
-    repeat: form.has("repeat"),
-    webhook_url: text(form, "webhook_url") || null,
-    note: text(form, "note") || null,
-  };
 }
 
 function secretOf(saved: Schema["SecretAlertView"] | Alert): string | undefined {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decimal, newAlert } from "./form";
+import { alertChange, newAlert } from "./form";
 
 function form(fields: Record<string, string>): FormData {
   const data = new FormData();
@@ -14,14 +14,16 @@ test("a price alert", () => {
       "above",
     ),
   ).toEqual({
-    symbol: "BTC-USD",
-    venue: null,
-    condition: "above",
-    threshold: "70000",
-    window: null,
-    repeat: false,
-    webhook_url: null,
-    note: null,
+    asked: {
+      symbol: "BTC-USD",
+      venue: null,
+      condition: "above",
+      threshold: "70000",
+      window: null,
+      repeat: false,
+      webhook_url: null,
+      note: null,
+    },
   });
 });
 
@@ -36,22 +38,32 @@ test("a fall is a change below zero", () => {
     note: "dip",
   };
   expect(newAlert(form(fields), "change_pct")).toEqual({
-    symbol: "ETH-USD",
-    venue: "coinbase",
-    condition: "change_pct",
-    threshold: "-2.5",
-    window: "4h",
-    repeat: true,
-    webhook_url: null,
-    note: "dip",
+    asked: {
+      symbol: "ETH-USD",
+      venue: "coinbase",
+      condition: "change_pct",
+      threshold: "-2.5",
+      window: "4h",
+      repeat: true,
+      webhook_url: null,
+      note: "dip",
+    },
   });
 });
 
-test.each([
-  ["2,5", "2.5"],
-  [" 70 000 ", "70000"],
-  ["+5", "5"],
-  ["1,000.5", "1.000.5"],
-])("%s is sent as %s", (typed, sent) => {
-  expect(decimal(typed)).toBe(sent);
+test("a threshold that may mean two things is asked about, not guessed", () => {
+  expect(newAlert(form({ symbol: "BTC-USD", threshold: "60,000" }), "above")).toEqual({
+    fault: "Write 60000 for thousands, or 60.000 for a fraction.",
+  });
+});
+
+test("a change says only what may change", () => {
+  expect(
+    alertChange(form({ threshold: "3", direction: "down", window: "1h", note: "" }), "change_pct"),
+  ).toEqual({
+    asked: { threshold: "-3", window: "1h", repeat: false, webhook_url: null, note: null },
+  });
+  expect(alertChange(form({ threshold: "61000.5" }), "below")).toEqual({
+    asked: { threshold: "61000.5", repeat: false, webhook_url: null, note: null },
+  });
 });

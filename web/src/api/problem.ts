@@ -24,7 +24,7 @@ export class Problem extends Error {
   }
 
   static unreachable(): Problem {
-    return new Problem(0, "CryptoPulse cannot be reached. Check your connection; this is tried again.");
+    return new Problem(0, "CryptoPulse cannot be reached. Check your connection and try again.");
   }
 
   static async of(response: Response): Promise<Problem> {

@@ -4,7 +4,7 @@ import { Problem } from "./problem";
 const TRIES = 3;
 
 /** Worth another try: the server's own trouble, or none reached. */
-function isPassing(error: Error): boolean {
+export function isPassing(error: Error): boolean {
   return error instanceof Problem && (error.status === 0 || error.status === 429 || error.status >= 500);
 }
 

@@ -5,6 +5,7 @@ import { api, body } from "../api/client";
 import { forgetUser, queries } from "../api/query";
 import { session, useSession } from "../api/session";
 import { LiveProvider } from "../live/LiveProvider";
+import type { Want } from "../live/wants";
 import { MarketPage } from "../market/MarketPage";
 import { Page } from "../ui/layout";
 import { SkeletonRows } from "../ui/states";
@@ -47,8 +48,9 @@ function Dashboard() {
     <LiveProvider
       url={LIVE_URL}
       ticket={ticket}
-      signedIn={status === "signed-in"}
+      signedIn={status === "restoring" ? undefined : status === "signed-in"}
       onSessionEnded={sessionEnded}
+      onDropped={dropped}
     >
       <Shell>
         <Boundary>
@@ -109,6 +111,10 @@ async function ticket(): Promise<string | null> {
 function sessionEnded(): void {
   session.end();
   toast("Your session has ended. Sign in again to go on.", "warning");
+}
+
+function dropped(want: Want): void {
+  toast(`${"symbol" in want ? want.symbol : want.channel}: its live values have ended.`, "warning");
 }
 
 function PageSkeleton() {

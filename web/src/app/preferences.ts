@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useSyncExternalStore } from "react";
 import { api, body, type Schema } from "../api/client";
 import { PRIVATE } from "../api/query";
 import { useSession } from "../api/session";
@@ -43,13 +43,15 @@ export function usePreferences(): Use {
     },
   });
   const preferences = (signedIn ? stored.data : local) ?? local;
-  return {
-    preferences,
-    change: (patch) => {
-      if (!signedIn) visitor.write({ ...preferences, ...patch });
-      else if (stored.data) put.mutate({ ...stored.data, ...patch });
+  const { mutate } = put;
+  const change = useCallback(
+    (patch: Partial<Preferences>) => {
+      if (!signedIn) visitor.write({ ...visitor.read(), ...patch });
+      else if (stored.data) mutate({ ...stored.data, ...patch });
     },
-  };
+    [signedIn, stored.data, mutate],
+  );
+  return { preferences, change };
 }
 
 /** Shows the theme that the preferences name, and keeps it for the next visit's first paint. */

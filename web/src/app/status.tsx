@@ -6,6 +6,7 @@ import { useLiveStatus } from "../live/hooks";
 import css from "./status.module.css";
 
 const WORDS = {
+  idle: "",
   connecting: "Connecting",
   live: "Live",
   reconnecting: "Reconnecting",

@@ -19,11 +19,14 @@ function show(value: Decimal, options: Intl.NumberFormatOptions): string {
   return format(options).format(value as Intl.StringNumericLiteral);
 }
 
-/** A market price: two digits for what costs more than 10, more below. */
-export function price(value: Decimal, currency: string): string {
+/** The digits of a market price: two for what costs more than 10, more below. */
+export function priceDigits(value: Decimal): number {
   const size = Math.abs(Number(value));
-  const digits = size >= 10 || size === 0 ? 2 : size >= 1 ? 4 : size >= 0.01 ? 5 : 8;
-  return money(value, currency, digits);
+  return size >= 10 || size === 0 ? 2 : size >= 1 ? 4 : size >= 0.01 ? 5 : 8;
+}
+
+export function price(value: Decimal, currency: string): string {
+  return money(value, currency, priceDigits(value));
 }
 
 /** An amount: cents of a currency, eight digits at most of a coin. */
@@ -72,6 +75,11 @@ export function compactMoney(value: Decimal, currency: string): string {
 /** How much of a coin there is: all of its digits. */
 export function quantity(value: Decimal): string {
   return show(value, { maximumFractionDigits: 18 });
+}
+
+/** What came in or went out of a coin: all of its digits, with the sign. */
+export function signedQuantity(value: Decimal): string {
+  return show(value, { maximumFractionDigits: 18, signDisplay: "exceptZero" });
 }
 
 export function compact(value: Decimal): string {

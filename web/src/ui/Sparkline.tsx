@@ -5,12 +5,14 @@ interface Props {
   values: readonly number[];
   width?: number;
   height?: number;
+  /** `neutral` where more is not better: one colour. */
+  tone?: "trend" | "neutral";
   /** What it shows, to be read out. */
   label: string;
 }
 
-/** A line without axes; green when its end is above its beginning. */
-export function Sparkline({ values, width = 112, height = 32, label }: Props) {
+/** A line without axes; a trend is green when its end is above its beginning. */
+export function Sparkline({ values, width = 112, height = 32, tone = "trend", label }: Props) {
   const fade = useId();
   const first = values[0];
   const last = values.at(-1);
@@ -31,7 +33,7 @@ export function Sparkline({ values, width = 112, height = 32, label }: Props) {
       viewBox={`0 0 ${width} ${height}`}
       role="img"
       aria-label={label}
-      className={last < first ? css.falling : css.rising}
+      className={tone === "neutral" ? css.neutral : last < first ? css.falling : css.rising}
     >
       <defs>
         <linearGradient id={fade} x1="0" y1="0" x2="0" y2="1">
