@@ -71,8 +71,8 @@ def records(batch: list[Tick], lane: int) -> list[Record]:
     for at in range(0, len(own), 100):
         groups: dict[Series, list[tuple[int, int, int, int]]] = defaultdict(list)
         for series, id_, price, size, time_ in own[at : at + 100]:
-            groups[series].append((id_, price, size, time_))
-        messages = [Trades(series.symbol, 2, 8, trades) for series, trades in groups.items()]
+            groups[series].append((id_, price * 10**6, size, time_))
+        messages = [Trades(series.symbol, 8, 8, trades) for series, trades in groups.items()]
         made.append(Record("binance", lane, [*messages, Clock(own[at : at + 100][-1][4])]))
     return made
 

@@ -32,7 +32,11 @@ class FakeReader:
         self.outbox = [f"subscribe {' '.join(product.native for product in products)}"]
         self.gathering = gathering
 
-    def read(self, frame: str | bytes, received: int) -> None:
+    def read(self, frames: Sequence[str | bytes], received: int) -> None:
+        for frame in frames:
+            self._read(frame, received)
+
+    def _read(self, frame: str | bytes, received: int) -> None:
         told = json.loads(frame)
         if "bad" in told:
             self.unreadable.append(

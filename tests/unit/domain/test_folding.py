@@ -209,20 +209,20 @@ def test_the_venues_candles_win_whenever_they_come(
 
 def test_the_first_trade_ever_leaves_its_minute_incomplete() -> None:
     world = World()
-    world.fold(trades_of((500, 100, 7, NOON + 5_000)))
+    world.fold(trades_of((500, 105, 7, NOON + 5_000)))
     assert world.lane.series[NAME].missing == [Missing(0, 499, NOON, NOON)]
-    assert world.rows() == {NOON: (100, 100, 100, 100, 7, FROM_TRADES, False)}
+    assert world.rows() == {NOON: (105, 105, 105, 105, 7, FROM_TRADES, False)}
 
 
 def test_a_minute_closes_a_second_after_its_end_on_the_venues_clock() -> None:
     world = World()
-    world.fold(trades_of((1, 100, 7, NOON)))
+    world.fold(trades_of((1, 105, 7, NOON)))
     world.fold(Clock(NOON + MINUTE + GRACE - 1))
     assert list(world.lane.series[NAME].open) == [NOON]
     assert world.fold(Clock(NOON + MINUTE + 5_000), venue="coinbase").minutes == set()
     assert world.fold(Clock(NOON + MINUTE + GRACE)).minutes == {NOON}
     assert world.lane.series[NAME].open == {}
-    assert world.rows() == {NOON: (100, 100, 100, 100, 7, FROM_TRADES, True)}
+    assert world.rows() == {NOON: (105, 105, 105, 105, 7, FROM_TRADES, True)}
 
 
 def test_a_clock_that_knows_a_higher_id_opens_a_range() -> None:
@@ -364,6 +364,32 @@ def test_a_finer_price_raises_the_scale_of_what_is_known() -> None:
     assert world.rows() == {NOON: (1000, 1005, 1000, 1005, 35, FROM_TRADES, True)}
 
 
+def test_digits_that_no_trade_has_needed_are_left_out() -> None:
+    world = World()
+
+    def fold_at_eight(*trades: Trade) -> tuple[int, int, dict[int, tuple[int, ...]]]:
+        world.fold(trades_of(*trades, price_scale=8, size_scale=8))
+        state = world.lane.series[NAME]
+        return state.price_scale, state.size_scale, world.rows()
+
+    first = (1, 7_520_532_000_000, 15_000_000, NOON), (2, 7_520_540_000_000, 10_000_000, NOON)
+    row = 7_520_532, 7_520_540, 7_520_532, 7_520_540, 25, FROM_TRADES, True
+    assert fold_at_eight(*first) == (2, 2, {NOON: row})
+    row = 7_520_532, 7_520_540, 7_520_000, 7_520_000, 125, FROM_TRADES, True
+    assert fold_at_eight((3, 7_520_000_000_000, 100_000_000, NOON)) == (2, 2, {NOON: row})
+    row = 752_053_200, 752_054_000, 752_000_000, 752_000_001, 126, FROM_TRADES, True
+    assert fold_at_eight((4, 7_520_000_010_000, 1_000_000, NOON)) == (4, 2, {NOON: row})
+    fold_at_eight((6, 7_520_000_000_000, 1_000_000, NOON))  # out of order, one by one
+    row = 752_053_200, 752_054_000, 751_000_000, 752_000_000, 1271, FROM_TRADES, True
+    assert fold_at_eight((5, 7_510_000_000_000, 100_000, NOON)) == (4, 3, {NOON: row})
+
+
+def test_a_message_without_trades_says_nothing() -> None:
+    world = World()
+    assert not world.fold(trades_of()).changed
+    assert world.lane.series == {}
+
+
 def test_a_fold_of_nothing_new_leaves_the_lane_as_it_was() -> None:
     world = World()
     world.fold(trades_of((1, 100, 7, NOON)), Clock(NOON + 1))
@@ -410,12 +436,12 @@ def test_a_series_told_of_by_a_clock_alone_begins_there() -> None:
     state = world.lane.series[NAME]
     assert (state.high, state.high_minute, state.missing) == (500, NOON, [Missing(0, 500, NOON, NOON)])
     assert (state.repairs, list(world.lane.series)) == ([BEFORE], [NAME])
-    world.fold(trades_of((501, 100, 1, NOON + 3 * MINUTE)))
+    world.fold(trades_of((501, 105, 1, NOON + 3 * MINUTE)))
     assert world.lane.series[NAME].missing == [Missing(0, 500, NOON, NOON)]
     assert world.rows() == {
         NOON + MINUTE: (*EMPTY, FROM_TRADES, True),
         NOON + 2 * MINUTE: (*EMPTY, FROM_TRADES, True),
-        NOON + 3 * MINUTE: (100, 100, 100, 100, 1, FROM_TRADES, True),
+        NOON + 3 * MINUTE: (105, 105, 105, 105, 1, FROM_TRADES, True),
     }
 
 
@@ -482,10 +508,10 @@ def test_a_hole_after_the_stream_doubts_the_minute_it_ended_in_until_trades_or_c
 
 
 def test_without_a_clock_trades_close_the_minutes_long_before_them() -> None:
-    world = streamed((1, 100, 1, NOON), (2, 100, 1, NOON + MINUTE))
-    world.fold(trades_of((3, 100, 1, NOON + MINUTE + GRACE + PATIENCE)))
+    world = streamed((1, 105, 1, NOON), (2, 105, 1, NOON + MINUTE))
+    world.fold(trades_of((3, 105, 1, NOON + MINUTE + GRACE + PATIENCE)))
     assert sorted(world.lane.series[NAME].open) == [NOON + MINUTE, NOON + MINUTE + PATIENCE]
-    assert world.rows()[NOON] == (100, 100, 100, 100, 1, FROM_TRADES, True)
+    assert world.rows()[NOON] == (105, 105, 105, 105, 1, FROM_TRADES, True)
 
 
 def test_trades_at_several_scales_fold_in_the_order_of_their_ids() -> None:

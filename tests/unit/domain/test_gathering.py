@@ -50,19 +50,6 @@ def test_trades_go_out_by_lane_in_their_order() -> None:
     assert (to.count, to.take()) == (0, [])
 
 
-def test_digits_that_no_trade_has_needed_are_left_out() -> None:
-    to = gathering()
-    to.trade("BTC-USD", 8, 8, 1, 7_520_532_000_000, 15_000_000, NOON)
-    to.trade("BTC-USD", 8, 8, 2, 7_520_540_000_000, 10_000_000, NOON)
-    assert to.take() == [
-        record("BTC-USD", Trades("BTC-USD", 2, 2, [(1, 7_520_532, 15, NOON), (2, 7_520_540, 10, NOON)]))
-    ]
-    to.trade("BTC-USD", 8, 8, 3, 7_520_000_000_000, 100_000_000, NOON)
-    assert to.take() == [record("BTC-USD", Trades("BTC-USD", 2, 2, [(3, 7_520_000, 100, NOON)]))]
-    to.trade("BTC-USD", 8, 8, 4, 1, 0, NOON)
-    assert to.take() == [record("BTC-USD", Trades("BTC-USD", 8, 2, [(4, 1, 0, NOON)]))]
-
-
 def test_a_record_holds_no_more_than_it_takes_and_the_clock_comes_with_the_last() -> None:
     to = gathering()
     to.advance(NOON)
@@ -172,8 +159,7 @@ def test_what_the_stream_did_not_take_goes_out_before_what_came_since() -> None:
         Record("coinbase", 0, [Quote("SOL-USD", 2, 2, NOON + 1), Quote("ETH-USD", 2, 1, NOON), Clock(NOON + 1)]),
         record(
             "BTC-USD",
-            Trades("BTC-USD", 0, 2, [(1, 1, 5, NOON)]),
-            Trades("BTC-USD", 0, 2, [(2, 2, 5, NOON + 1)]),
+            Trades("BTC-USD", 8, 8, [(1, 100_000_000, 5_000_000, NOON), (2, 200_000_000, 5_000_000, NOON + 1)]),
             Clock(NOON + 1, {"BTC-USD": 2}),
         ),
     ]

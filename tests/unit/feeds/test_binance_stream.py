@@ -41,7 +41,7 @@ def reading(*frames: str | bytes, products: Sequence[Product] = (BTC,)) -> tuple
     told = Told("binance")
     reader = BinanceReader(products, told)
     for frame in frames:
-        reader.read(frame, NOON + 30_000)
+        reader.read([frame], NOON + 30_000)
     return reader, told
 
 
@@ -250,17 +250,15 @@ def test_late_trades_do_not_take_back_what_is_newest() -> None:
     assert told.confirmed == [("BTC-USDT", 6, NOON + 2000)]
 
 
-def records(frames: Sequence[str], takes: Sequence[bool]) -> tuple[list[tuple[int, Decimal, Decimal, int]], object]:
-    """The trades of a symbol as its records tell them, taken after these frames and at the end; and what was read."""
+def records(*read: Sequence[str]) -> tuple[list[tuple[int, Decimal, Decimal, int]], object]:
+    """The trades of a symbol as its records tell them, taken after frames read together; and what was read."""
     told = Told("binance")
     reader = BinanceReader([BTC], told)
     taken: list[Record] = []
-    for frame, is_taken in zip(frames, takes, strict=True):
-        reader.read(frame, NOON + 30_000)
-        if is_taken:
-            told.advance(reader.time)
-            taken += told.take()
-    taken += told.take()
+    for frames in read:
+        reader.read(frames, NOON + 30_000)
+        told.advance(reader.time)
+        taken += told.take()
     trades = [
         (id_, Decimal(price).scaleb(-message.price_scale), Decimal(size).scaleb(-message.size_scale), time)
         for record in taken
@@ -271,7 +269,9 @@ def records(frames: Sequence[str], takes: Sequence[bool]) -> tuple[list[tuple[in
     return sorted(trades), (reader.frames, reader.time, reader.unreadable, told.confirmed, told.count)
 
 
-NUMBERS = st.sampled_from(["1.00000000", "75205.32000000", "0.00001000", "0.5", "1e-7", "0.0000000012", "-1.00000000"])
+NUMBERS = st.sampled_from(
+    ["1.00000000", "75205.32000000", "0.00001000", "0.5", "1e-7", "0.0000000012", "-1.00000000", "4600000000.00000000"]
+)
 FRAMES = st.one_of(
     st.builds(
         lambda id_, p, q, time: agg_trade(id_, p=p, q=q, T=NOON + time),
@@ -285,10 +285,10 @@ FRAMES = st.one_of(
 )
 
 
-@given(st.lists(st.tuples(FRAMES, st.booleans()), max_size=30))
-def test_the_same_frames_are_the_same_records_whenever_they_are_taken(steps: list[tuple[str, bool]]) -> None:
-    frames = [frame for frame, _ in steps]
-    assert records(frames, [is_taken for _, is_taken in steps]) == records(frames, [False] * len(frames))
+@given(st.lists(st.lists(FRAMES, max_size=20), max_size=5))
+def test_the_same_frames_are_the_same_records_however_they_come_together(read: list[list[str]]) -> None:
+    frames = [frame for some in read for frame in some]
+    assert records(*read) == records(*([frame] for frame in frames)) == records(frames)
 
 
 # --- the connection ---
@@ -348,7 +348,7 @@ def recording(name: str) -> tuple[BinanceReader, Told, list[Frame]]:
     told = Told("binance")
     reader = BinanceReader([Product(f"{native[:3]}-{native[3:]}", native, trading=True) for native in natives], told)
     for frame in frames:
-        reader.read(frame.text, frame.received)
+        reader.read([frame.text], frame.received)
     return reader, told, frames
 
 
@@ -428,6 +428,7 @@ def test_candles_of_the_recorded_trades_are_the_exchanges_own() -> None:
         lane = Lane(0)
         fold(lane, _Minutes(), [Record("binance", 0, [Trades(symbol, 8, 8, known)])])
         row = lane.series[f"binance:{symbol}"].open[start]
+        row.rescale(8, 8)
         shape = tuple(Decimal(value).scaleb(-8) for value in (row.open, row.high, row.low, row.close, row.volume))
         if any(first <= bar["L"] < last for (native, _), (first, last) in singles.items() if native == bar["s"]):
             amidst += 1  # a kline counts single trades, of which an aggregate bundles some
@@ -441,7 +442,8 @@ def test_an_average_price_is_a_heartbeat() -> None:
     gathering = Gathering("binance", 1)
     reader = BinanceReader([Product("BTC-USDT", "BTCUSDT", trading=True)], gathering)
     told = {"e": "avgPrice", "E": NOON, "s": "BTCUSDT", "i": "5m", "w": "25776.86000000", "T": NOON - 9_000}
-    reader.read(json.dumps({"stream": "btcusdt@avgPrice", "data": told}), NOON + 5)
+    reader.read([json.dumps({"stream": "btcusdt@avgPrice", "data": told})], NOON + 5)
     assert (reader.time, gathering.count, reader.frames["used"]) == (NOON, 0, 1)
-    reader.read(json.dumps({"stream": "btcusdt@avgPrice", "data": told | {"E": NOON + 2 * 60_000}}), NOON + 6)
+    late = json.dumps({"stream": "btcusdt@avgPrice", "data": told | {"E": NOON + 2 * 60_000}})
+    reader.read([late], NOON + 6)
     assert (reader.time, reader.frames["unreadable"]) == (NOON, 1)

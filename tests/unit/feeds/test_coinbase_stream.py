@@ -29,7 +29,7 @@ def reading(*frames: str | bytes, products: Sequence[Product] = (BTC, ETH)) -> t
     told = Told("coinbase")
     reader = CoinbaseReader(products, told)
     for frame in frames:
-        reader.read(frame, NOON + 30_000)
+        reader.read([frame], NOON + 30_000)
     return reader, told
 
 
@@ -174,7 +174,7 @@ def test_a_bad_product_does_not_void_the_rest() -> None:
     again = json.loads(reader.outbox[-1])
     assert [channel["product_ids"] for channel in again["channels"]] == [["BTC-USD"]] * 3
     assert (len(reader.outbox), reader.frames, reader.is_live) == (2, Counter(used=1), False)
-    reader.read(match(product_id="ETH-USD"), NOON)
+    reader.read([match(product_id="ETH-USD")], NOON)
     assert reader.frames == Counter(used=1, ignored=1)
 
 
@@ -215,7 +215,7 @@ def test_a_recording_becomes_its_trades_and_every_frame_is_accounted_for() -> No
     told = Told("coinbase")
     reader = CoinbaseReader([Product(native, native, trading=True) for native in products], told)
     for frame in frames:
-        reader.read(frame.text, frame.received)
+        reader.read([frame.text], frame.received)
     kinds = Counter(frame.content["type"] for frame in frames)
     assert kinds == json.loads((RECORDINGS / "INDEX.json").read_text())[f"{FILE}.jsonl.gz"]["by_type"]
     # 3 subscriptions, 67 tickers, 3 last matches and 64 matches; no book is kept.

@@ -6,8 +6,9 @@ does not depend on the order, number or grouping of its records.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from itertools import chain
+from math import gcd
 from typing import Final, NamedTuple
 
 import msgspec
@@ -105,14 +106,30 @@ def _joined(parts: Sequence[Trades]) -> Trades:
     """A symbol's trades as one message, by id, at the finest of their scales."""
     price_scale = max(part.price_scale for part in parts)
     size_scale = max(part.size_scale for part in parts)
-    lists = []
-    for part in parts:
-        price, size = 10 ** (price_scale - part.price_scale), 10 ** (size_scale - part.size_scale)
-        if price == size == 1:
-            lists.append(part.trades)
-        else:
-            lists.append([(id_, p * price, s * size, time) for id_, p, s, time in part.trades])
+    lists = (_at(price_scale, size_scale, part).trades for part in parts)
     return Trades(parts[0].symbol, price_scale, size_scale, sorted(chain.from_iterable(lists)))
+
+
+def _at(price_scale: int, size_scale: int, message: Trades) -> Trades:
+    """The trades at other scales, which hold them."""
+    if (price_scale, size_scale) == (message.price_scale, message.size_scale):
+        return message
+    price, size = _rescaling(message.price_scale, price_scale), _rescaling(message.size_scale, size_scale)
+    trades = [(id_, price(p), size(s), time) for id_, p, s, time in message.trades]
+    return Trades(message.symbol, price_scale, size_scale, trades)
+
+
+def _rescaling(given: int, scale: int) -> Callable[[int], int]:
+    """What brings an integer of a given scale to another, which holds it."""
+    unit: int = 10 ** abs(scale - given)
+    return unit.__mul__ if scale >= given else unit.__rfloordiv__
+
+
+def _needed(values: Iterable[int], scale: int, known: int) -> int:
+    """The smallest scale from a known one on that holds integers of a scale: venues write more digits than they use."""
+    while known < scale and gcd(unit := 10 ** (scale - known), *values) != unit:
+        known += 1
+    return known
 
 
 class _Folding:
@@ -183,32 +200,40 @@ class _Folding:
     # --- trades ---
 
     def trades(self, venue: str, message: Trades) -> None:
+        if not message.trades:
+            return
         name = f"{venue}:{message.symbol}"
-        state = self.state(name, message.price_scale, message.size_scale)
-        if not self.run(venue, name, state, message):
+        columns = _, prices, sizes, _ = tuple(zip(*message.trades, strict=True))
+        state = self.state(name, 0, 0)
+        state.rescale(
+            _needed(prices, message.price_scale, state.price_scale),
+            _needed(sizes, message.size_scale, state.size_scale),
+        )
+        if not self.run(venue, name, state, message, columns):
+            message = _at(state.price_scale, state.size_scale, message)
             for trade in message.trades:
                 self.trade(venue, name, state, message, *trade)
 
-    def run(self, venue: str, name: str, state: SeriesState, message: Trades) -> bool:
+    def run(
+        self, venue: str, name: str, state: SeriesState, message: Trades, columns: Sequence[tuple[int, ...]]
+    ) -> bool:
         """Counts trades that follow the highest id without a gap and lie in one open minute, all at once."""
-        if not message.trades or not state.high_minute:
-            return False
-        ids, prices, sizes, times = zip(*message.trades, strict=True)
-        if ids[0] != state.high + 1 or ids != tuple(range(ids[0], ids[0] + len(ids))):
+        ids, prices, sizes, times = columns
+        if not state.high_minute or ids[0] != state.high + 1 or ids != tuple(range(ids[0], ids[0] + len(ids))):
             return False
         minute = floor(times[0], MINUTE)
         if not minute <= min(times) <= max(times) == times[-1] < minute + MINUTE or self.is_closed(venue, minute):
             return False
-        price = 10 ** (state.price_scale - message.price_scale)
+        price = _rescaling(message.price_scale, state.price_scale)
         row = state.open.get(minute)
         if row is None:
             if minute in self.minutes:
                 return False
-            row = self.new_row(state, prices[0] * price, ids[0])
-        row.high = max(row.high, max(prices) * price)
-        row.low = min(row.low, min(prices) * price)
-        row.close, row.last = prices[-1] * price, ids[-1]
-        row.volume += sum(sizes) * 10 ** (state.size_scale - message.size_scale)
+            row = self.new_row(state, price(prices[0]), ids[0])
+        row.high = max(row.high, price(max(prices)))
+        row.low = min(row.low, price(min(prices)))
+        row.close, row.last = price(prices[-1]), ids[-1]
+        row.volume += _rescaling(message.size_scale, state.size_scale)(sum(sizes))
         row.as_of = max(row.as_of, self.lane.now)
         self.advance(venue, name, state, state.high, ids[-1], minute)
         if times[-1] >= state.time:

@@ -6,7 +6,6 @@ the last of what waits, for it says that all before it has been sent.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from math import gcd
 from typing import Final
 
 from cryptopulse.domain.candles import MINUTE, floor
@@ -44,8 +43,6 @@ class Gathering:
         self._limit = limit
         self._trades: dict[Kind, list[tuple[int, int, int, int]]] = {}
         """As in Trades."""
-        self._spare: dict[Kind, tuple[int, int]] = {}
-        """Digits of price and size that no trade has needed yet: the scales sent are to change seldom."""
         self._quotes: dict[str, Quote] = {}
         self._confirmed: dict[str, tuple[int, int]] = {}
         """The venue's word by symbol: an id and when it was the last one, Unix ms."""
@@ -114,7 +111,6 @@ class Gathering:
                 if isinstance(message, Trades):
                     kind = message.symbol, message.price_scale, message.size_scale
                     before[kind] = before.get(kind, []) + message.trades
-                    self._spare[kind] = 0, 0
                     self.count += len(message.trades)
                 if isinstance(message, Quote):
                     self._quotes.setdefault(message.symbol, message)
@@ -146,20 +142,13 @@ class Gathering:
         self.count = len(newest)
 
     def _trades_of(self, kind: Kind, line: list[tuple[int, int, int, int]], room: int) -> Trades:
-        """The oldest waiting trades of a kind, taken, without the digits that none has needed."""
+        """The oldest waiting trades of a kind, taken."""
         symbol, price_scale, size_scale = kind
         waiting = line[:room]
         del line[:room]
         self.count -= len(waiting)
         self._traded[symbol] = max(self._traded.get(symbol, 0), waiting[-1][3])
-        spare_price, spare_size = self._spare.get(kind, (price_scale, size_scale))
-        spare_price = _zeros(spare_price, [price for _, price, _, _ in waiting])
-        spare_size = _zeros(spare_size, [size for _, _, size, _ in waiting])
-        self._spare[kind] = spare_price, spare_size
-        if spare_price or spare_size:
-            price_unit, size_unit = 10**spare_price, 10**spare_size
-            waiting = [(id_, price // price_unit, size // size_unit, time) for id_, price, size, time in waiting]
-        return Trades(symbol, price_scale - spare_price, size_scale - spare_size, waiting)
+        return Trades(symbol, price_scale, size_scale, waiting)
 
     def _clocks(self) -> dict[int, list[Clock]]:
         """The clock of each lane with a series here of which no trade waits any more, where it is due.
@@ -194,11 +183,3 @@ class Gathering:
         told = self._told.get(lane, 0)
         closes = (self.time - GRACE) // MINUTE > (told - GRACE) // MINUTE
         return self.time > told and (closes or self.time - told >= CLOCK_STEP)
-
-
-def _zeros(most: int, values: Iterable[int]) -> int:
-    """The zeros that all the values end with, `most` at most."""
-    common = gcd(10**most, *values)
-    while common % 10**most:
-        most -= 1
-    return most

@@ -105,7 +105,7 @@ class Seen:
 
 
 def _price(price: int, scale: int) -> Decimal:
-    return Decimal(price).scaleb(-scale, EXACT)
+    return Decimal(price).scaleb(-scale, EXACT).normalize(EXACT)
 
 
 def observe(batch: Sequence[tuple[Record, int]], newest: dict[Series, int]) -> dict[Series, Seen]:

@@ -3,7 +3,7 @@
 An average price, told once a second whether anything is traded or not, is the connection's heartbeat.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import batched
 from typing import Annotated, Final, final
@@ -15,15 +15,12 @@ from cryptopulse.domain.gathering import Gathering
 from cryptopulse.domain.venues import Product
 from cryptopulse.errors import FeedDownError, UnknownProductError, UnreadableError
 from cryptopulse.feeds.feed import LARGEST, Feed
-from cryptopulse.feeds.reading import AHEAD, FAULTS, Reading, exact
+from cryptopulse.feeds.reading import AHEAD, DIGITS, FAULTS, Reading, exact, integers
 
-DIGITS: Final = 8
-"""After the point, of every price and size."""
-BITS: Final = 62
-"""A price or size that is below zero or needs more is none."""
 STREAMS: Final = 200
 """Streams named in a URL or in one frame, at most."""
 
+type _Append = Callable[[tuple[int, int, int, int]], None]
 type _Natural = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
 
 
@@ -60,8 +57,11 @@ class _ServerShutdown(msgspec.Struct, tag_field="e", tag="serverShutdown", gc=Fa
     pass
 
 
+type _Event = _AggTrade | _Kline | _AvgPrice | _ServerShutdown
+
+
 class _Combined(msgspec.Struct, gc=False):
-    data: _AggTrade | _Kline | _AvgPrice | _ServerShutdown
+    data: _Event
 
 
 class _Kind(msgspec.Struct):
@@ -110,61 +110,69 @@ class BinanceReader(Reading):
                 frame = {"method": "SUBSCRIBE", "params": some, "id": number}
                 self.outbox.append(msgspec.json.encode(frame).decode())
 
-    def read(self, frame: str | bytes, received: int) -> None:
-        try:
-            event = _decode(frame).data
-        except FAULTS as error:
-            self._other(frame, received, error)
-            return
-        if type(event) is _AggTrade:
-            seen = self._seen.get(event.s)
+    def read(self, frames: Sequence[str | bytes], received: int) -> None:
+        self._told += len(frames)
+        events: list[_Event | Exception] = []
+        for frame in frames:
+            try:
+                events.append(_decode(frame).data)
+            except FAULTS as error:
+                events.append(error)
+        trades = [event for event in events if type(event) is _AggTrade]
+        # One by one, the numbers alone took as long as decoding the frames.
+        numbers = zip(integers([trade.p for trade in trades]), integers([trade.q for trade in trades]), strict=True)
+        find, gathering, latest = self._seen.get, self._gathering, received + AHEAD
+        for event, frame in zip(events, frames, strict=True):
+            if type(event) is not _AggTrade:
+                self._take(event, frame, received)
+                continue
+            price, size = next(numbers)
+            seen = find(event.s)
             if seen is None:
                 self._ignored += 1
-                return
-            id_, price_text, size_text, time = event.a, event.p, event.q, event.T
-            append = seen.append
-            try:
-                if price_text[-9] != "." or size_text[-9] != ".":
-                    raise ValueError("not the digits that all have so far")
-                price, size = int(price_text.replace(".", "", 1)), int(size_text.replace(".", "", 1))
-            except (ValueError, IndexError):
+                continue
+            id_, time, append = event.a, event.T, seen.append
+            if not price or not size or time > latest:
                 try:
-                    (price_scale, price), (size_scale, size) = exact(price_text), exact(size_text)
-                    append = self._gathering.line(seen.symbol, price_scale, size_scale).append
+                    append, price, size = self._unusual(event, seen.symbol, latest)
                 except UnreadableError as error:
                     self._keep(frame, received, error)
-                    return
-            if not price or not size or (price | size) >> BITS or time - received > AHEAD:
-                self._keep(frame, received, "an impossible trade")
-                return
+                    continue
             append((id_, price, size, time))
-            self._gathering.count += 1
+            gathering.count += 1
             if id_ > seen.id:
                 seen.id, seen.last = id_, event.l
             if time > self.time:
                 self.time = time
-        elif type(event) is _Kline:
-            seen = self._seen.get(event.s)
-            if seen is None:
-                self._ignored += 1
-                return
-            if event.E - received > AHEAD:
-                self._keep(frame, received, "a time to come")
-                return
-            self._hear(seen, event.k, event.E)
-        elif type(event) is _AvgPrice:
-            if event.E - received > AHEAD:
-                self._keep(frame, received, "a time to come")
-                return
-            self.time = max(self.time, event.E)
-        else:
+
+    def _unusual(self, trade: _AggTrade, symbol: str, latest: int) -> tuple[_Append, int, int]:
+        """Where a trade waits that may have other digits than the usual eight, its price and its size.
+
+        Raises:
+            UnreadableError: It cannot be right.
+        """
+        if latest < trade.T:
+            raise UnreadableError("a time to come")
+        (price_scale, price), (size_scale, size) = exact(trade.p), exact(trade.q)
+        return self._gathering.line(symbol, price_scale, size_scale).append, price, size
+
+    def _take(self, event: _Kline | _AvgPrice | _ServerShutdown | Exception, frame: str | bytes, received: int) -> None:
+        """Takes what is no trade."""
+        if isinstance(event, Exception):
+            self._other(frame, received, event)
+        elif isinstance(event, _ServerShutdown):
             self.is_ending = True
-        self._used += 1
+        elif isinstance(event, _Kline) and event.s not in self._seen:
+            self._ignored += 1
+        elif event.E - received > AHEAD:
+            self._keep(frame, received, "a time to come")
+        else:
+            self.time = max(self.time, event.E)
+            if isinstance(event, _Kline):
+                self._hear(self._seen[event.s], event.k, event.E)
 
     def _hear(self, seen: _Seen, bar: _Bar, time: int) -> None:
         """Takes what a kline tells of the newest trade; it may run ahead of the trades for a moment."""
-        if time > self.time:
-            self.time = time
         time = min(time, bar.T)  # the last kline of a minute is sent after its end
         if bar.L == seen.last >= 0:
             self._gathering.confirm(seen.symbol, seen.id, time)
@@ -180,17 +188,14 @@ class BinanceReader(Reading):
             return
         if other.kind == "serverShutdown":
             self.is_ending = True
-            self._used += 1
         elif other.kind in ("aggTrade", "kline", "avgPrice"):
             self._keep(frame, received, error)
         elif other.error or other.code:
             text = frame if isinstance(frame, str) else frame.decode()
             raise FeedDownError(f"binance: {text[:200]}", kind="refused")
-        elif other.result is not msgspec.UNSET:
-            self._used += 1
         elif other.kind or other.data is not None:
             self._ignored += 1
-        else:
+        elif other.result is msgspec.UNSET:
             self._keep(frame, received, error)
 
 

@@ -83,7 +83,12 @@ class CoinbaseReader(Reading):
         self._symbols = {product.native: product.symbol for product in products}
         self._subscribe()
 
-    def read(self, frame: str | bytes, received: int) -> None:
+    def read(self, frames: Sequence[str | bytes], received: int) -> None:
+        self._told += len(frames)
+        for frame in frames:
+            self._read(frame, received)
+
+    def _read(self, frame: str | bytes, received: int) -> None:
         try:
             event = _decode(frame)
         except FAULTS as error:
@@ -107,7 +112,6 @@ class CoinbaseReader(Reading):
                 return
             if time > self.time and type(event) in _NEWS:
                 self.time = time
-        self._used += 1
 
     def _take(self, event: _Match | _LastMatch | _Ticker | _Heartbeat, symbol: str, time: int) -> None:
         if type(event) is _Match:

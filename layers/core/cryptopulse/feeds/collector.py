@@ -4,12 +4,13 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import batched
 from typing import Final, NamedTuple
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from cryptopulse.domain.candles import MINUTE, floor
 from cryptopulse.domain.gathering import Gathering
@@ -486,9 +487,9 @@ class _Connection:
         async with asyncio.timeout(silence) as deadline:
             await self._say(socket)
             while self._last is None or newest <= self._last:
-                frame = await socket.recv(decode=False)
+                frames = await _frames(socket)
                 received = venue.clock()
-                reader.read(frame, received)
+                reader.read(frames, received)
                 if reader.time > newest:
                     newest = reader.time
                     deadline.reschedule(now() + silence)
@@ -539,6 +540,16 @@ class _Connection:
         for symbol, id_ in ids.items():
             venue.gathering.confirm(symbol, id_, time)
         self.sure.set()
+
+
+async def _frames(socket: ClientConnection) -> list[bytes]:
+    """Waits for a frame; with it come those that are here already."""
+    frames = [await socket.recv(decode=False)]
+    with suppress(TimeoutError, ConnectionClosed):  # closed, it says so again
+        async with asyncio.timeout(0):
+            while len(frames) < FULL:
+                frames.append(await socket.recv(decode=False))
+    return frames
 
 
 def _trades(records: Iterable[Record]) -> int:

@@ -40,8 +40,8 @@ class Reader(Protocol):
         """Frames by what became of them: `used`, `ignored` or `unreadable`."""
         ...
 
-    def read(self, frame: str | bytes, received: int) -> None:
-        """Takes a frame that came at `received`, Unix ms of our clock.
+    def read(self, frames: Sequence[str | bytes], received: int) -> None:
+        """Takes frames that came up to `received`, Unix ms of our clock.
 
         Raises:
             FeedDownError: The venue refuses the connection as a whole.

@@ -1,6 +1,7 @@
 """What the readers of all venues' streams have in common."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -18,7 +19,13 @@ AHEAD: Final = MINUTE
 """What says to come from more than so many ms ahead cannot be right."""
 FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding a frame may raise."""
-ZEROS: Final = "00000000"
+DIGITS: Final = 8
+"""After the point, of most prices and sizes."""
+CHARACTERS: Final = 17
+FLOATS: Final = 2**53
+"""Of a number of so many characters, below so many of its last digit's units, a float loses nothing."""
+
+_decode_integers = msgspec.json.Decoder(list[int], strict=False).decode
 
 
 class Reading:
@@ -31,7 +38,7 @@ class Reading:
         self.refused: set[str] = set()
         self.outbox: list[str] = []
         self._gathering = gathering
-        self._used = self._ignored = self._faulty = 0
+        self._told = self._ignored = self._faulty = 0
 
     @property
     def is_live(self) -> bool:
@@ -39,7 +46,8 @@ class Reading:
 
     @property
     def frames(self) -> Counter[str]:
-        return Counter(used=self._used, ignored=self._ignored, unreadable=self._faulty)
+        used = self._told - self._ignored - self._faulty
+        return Counter(used=used, ignored=self._ignored, unreadable=self._faulty)
 
     def _keep(self, frame: str | bytes, received: int, reason: object) -> None:
         """Puts a frame aside that cannot be read."""
@@ -49,6 +57,24 @@ class Reading:
             self.unreadable.append(Unreadable(data, received, str(reason)))
 
 
+def integers(texts: Sequence[str]) -> list[int]:
+    """Prices or sizes as exact integers at eight digits after the point; 0 for each that may be none.
+
+    All are read at once, as the JSON of integers: `1.5e8` is one, `1.000000005e8` is none.
+    """
+    if max(map(len, texts), default=0) <= CHARACTERS:
+        try:
+            values = _decode_integers(f"[{f'e{DIGITS},'.join(texts)}e{DIGITS}]")
+        except (msgspec.MsgspecError, UnicodeEncodeError):
+            values = []
+        if values and len(values) == len(texts) and min(values) > 0 and max(values) < FLOATS:
+            return values
+    if len(texts) < 2:
+        return [0] * len(texts)
+    half = len(texts) // 2
+    return integers(texts[:half]) + integers(texts[half:])
+
+
 def exact(text: str) -> tuple[int, int]:
     """A price or size as its scale and an exact integer: with eight digits at least, so that most agree in scale.
 
@@ -56,9 +82,9 @@ def exact(text: str) -> tuple[int, int]:
         UnreadableError: It is none.
     """
     whole, _, fraction = text.partition(".")
-    digits = whole + fraction + ZEROS[len(fraction) :]
-    if len(fraction) <= len(ZEROS) and len(digits) < 30 and digits.isdecimal():
-        scale, value = len(ZEROS), int(digits)
+    digits = whole + fraction.ljust(DIGITS, "0")
+    if len(fraction) <= DIGITS and len(digits) < 30 and digits.isdecimal():
+        scale, value = DIGITS, int(digits)
     else:
         scale, (value,) = scaled(text)
     if not 0 < value <= LARGEST or scale > FINEST:
