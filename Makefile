@@ -3,17 +3,17 @@ SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
-check openapi bench collect load: export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core:$(CURDIR)/clients/python
+check openapi bench collect load screenshots: export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core:$(CURDIR)/clients/python
 
 # The environment is ready when the stamp of exactly these requirements is there, and its Python still runs.
 READY := .venv/ready-$(shell cat requirements/dev.txt | cksum | cut -d ' ' -f 1)
 $(shell .venv/bin/python -c '' 2>/dev/null || rm -f .venv/ready-*)
 VERSION = $(shell git describe --always --tags --dirty=-$$(git diff HEAD | cksum | cut -d ' ' -f 1) 2>/dev/null || echo unversioned)
 
-.PHONY: help env run test fuzz check openapi format bench smoke chaos load collect backfill build build-aws build-host deploy lock clean reset
+.PHONY: help env run test fuzz check openapi format bench smoke chaos load collect backfill web dev screenshots build build-aws build-host deploy lock clean reset
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 $(READY):
 	@rm -rf .venv; python=$$(PYTHON="$(PYTHON)" sh local/python.sh) && echo "Making .venv with $$python: a minute or two, once" && "$$python" -m venv .venv
@@ -40,7 +40,17 @@ backfill: $(READY) ## History from the exchanges  (ASSETS=BTC,ETH DAYS=30)
 collect: $(READY) ## The live streams held by this process, not by Lambda  (STACK=name on AWS)
 	@python -m local.collect --stack "$(STACK)"
 
-test: check ## All checks and tests
+web: $(READY) ## The dashboard, built into web/dist
+	@python -m local.dashboard
+
+dev: $(READY) ## The dashboard as you write it, against what `make run` runs
+	@python -m local.dashboard dev
+
+screenshots: $(READY) ## Every page that `make run` shows, both themes, three widths, into .screenshots
+	@python -m tests.browser.screenshots
+
+test: check web ## All checks and tests
+	@python -m local.dashboard test
 	@python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 fuzz: $(READY) ## Random requests against the OpenAPI document  (COUNT=10000 SEED=1)
@@ -52,6 +62,7 @@ check: $(READY) ## Format, lint, types, import contracts, templates
 	mypy
 	lint-imports
 	python -m local.openapi --check
+	python -m local.dashboard check
 	sam validate --lint
 	python -m pytest -q tests/template
 
@@ -61,6 +72,7 @@ openapi: $(READY) ## The OpenAPI document, from the routes
 format: $(READY) ## Formats the code
 	ruff format .
 	ruff check --fix .
+	@python -m local.dashboard format
 
 bench: $(READY) ## Benchmarks  (NAME=candles for one)
 	@python -m bench $(NAME)
@@ -87,7 +99,7 @@ DEMONSTRATION = requests certifi charset-normalizer idna urllib3
 LOCK = pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
 
 clean: ## Removes what was built, not the data
-	rm -rf .aws-sam .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf .aws-sam .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .screenshots web/dist web/node_modules
 
 reset: ## Forgets the local cloud's data
 	rm -rf .local
