@@ -19,12 +19,14 @@ class Endpoints:
         http: The API's base.
         websocket: The WebSocket API.
         health: What tells whether all is well.
+        web: The dashboard; None where there is no Node.js to build it.
         simulator: The simulated exchanges; None when the prices are live.
     """
 
     http: str
     websocket: str
     health: str
+    web: str | None = None
     simulator: str | None = None
 
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from local.template import ROOT
@@ -137,13 +137,15 @@ def require_free_port(port: int, purpose: str) -> None:
 
 
 def free_ports() -> int:
-    """The first of two ports on loopback that are free now, one after the other."""
+    """The first of three ports on loopback that are free now, one after the other."""
     while True:
-        with socket.socket() as first, socket.socket() as second:
+        with ExitStack() as stack:
+            first, *others = [stack.enter_context(socket.socket()) for _ in range(3)]
             first.bind(("127.0.0.1", 0))
             port: int = first.getsockname()[1]
             try:
-                second.bind(("127.0.0.1", port + 1))
+                for number, other in enumerate(others, start=1):
+                    other.bind(("127.0.0.1", port + number))
             except (OSError, OverflowError):
                 continue
             return port

@@ -16,7 +16,7 @@ from typing import TextIO, get_args
 import httpx
 from rich.console import Console
 
-from local import endpoints, feeds, table
+from local import dashboard, endpoints, feeds, table
 from local.backfill import backfill
 from local.cloud import Cloud, forget_aws_account, host_environment
 from local.endpoints import HOME, Endpoints
@@ -28,6 +28,8 @@ FIRST_PORT = 4566
 FIRST_PRICES_S = 60
 FIRST_STREAMS_S = 20
 HISTORY_PATIENCE_S = 20
+WEB_HOSTS = ("127.0.0.1", "localhost")
+"""What a browser may call the dashboard's host."""
 
 
 class Run:
@@ -35,7 +37,7 @@ class Run:
 
     Args:
         home: Folder of all its state.
-        port: The local cloud's; the next one is the simulator's.
+        port: The local cloud's; the next one is the simulator's, the one after it the dashboard's.
         console: Where progress is told.
     """
 
@@ -44,15 +46,19 @@ class Run:
         self._console = console
         self._simulator_port = port + 1
         self._simulator = f"http://127.0.0.1:{port + 1}"
+        self._web_port = port + 2
         self.processes = Processes(home)
         self.cloud = Cloud(home, f"http://127.0.0.1:{port}", self.processes)
 
-    def start(self, choice: feeds.Choice, overrides: Mapping[str, str]) -> tuple[Endpoints, Feeds]:
+    def start(
+        self, choice: feeds.Choice, overrides: Mapping[str, str], *, with_dashboard: bool = False
+    ) -> tuple[Endpoints, Feeds]:
         """All steps until prices flow.
 
         Args:
             choice: Whose prices.
             overrides: Parameters of the template, among them PriceMode.
+            with_dashboard: Serves the dashboard too, where Node.js is there to build it.
 
         Raises:
             ProblemError: A step failed.
@@ -66,6 +72,9 @@ class Run:
         if chosen.note:
             self._console.print(f"  [bold yellow]{chosen.note}")
         parameters: dict[str, str] = {"Feeds": chosen.kind} | dict(overrides)
+        dist = self._build_dashboard() if with_dashboard else None
+        if dist:
+            parameters["WebOrigins"] = ",".join(f"http://{host}:{self._web_port}" for host in WEB_HOSTS)
         if chosen.kind == "simulated":
             with self._step("Starting the simulated exchanges"):
                 self._start_simulator()
@@ -91,8 +100,12 @@ class Run:
             http=outputs["HttpUrl"],
             websocket=outputs["WebSocketUrl"],
             health=f"{outputs['HttpUrl']}/health",
+            web=f"http://{WEB_HOSTS[0]}:{self._web_port}" if dist else None,
             simulator=self._simulator if chosen.kind == "simulated" else None,
         )
+        if dist:
+            with self._step("Serving the dashboard"):
+                self._serve_dashboard(there, dist)
         with self._step("Waiting for the first prices"):
             self.cloud.invoke("IngestPrices")
             self._await_prices(there)
@@ -115,22 +128,37 @@ class Run:
             self.cloud.settle()
             self.processes.stop()
 
+    def _build_dashboard(self) -> Path | None:
+        """Where the built dashboard is; None without Node.js, which is told: everything else runs without it."""
+        with self._step("Building the dashboard"):
+            try:
+                return dashboard.build(lambda what: self._console.print(f"  [dim]{what}"))
+            except dashboard.NodeError as problem:
+                self._console.print(f"  [bold yellow]No dashboard: {problem}")
+                return None
+
+    def _serve_dashboard(self, there: Endpoints, dist: Path) -> None:
+        require_free_port(self._web_port, "dashboard")
+        upstreams = ["--http", there.http, "--websocket", there.websocket]
+        arguments = ["-m", "local.web", "--port", str(self._web_port), *upstreams, "--dist", str(dist)]
+        self.processes.start("web", arguments, sys.executable, host_environment())
+        self._await_up("web", f"http://127.0.0.1:{self._web_port}/")
+
     def _start_simulator(self) -> None:
         require_free_port(self._simulator_port, "simulated exchanges")
-        self.processes.start(
-            "simulator",
-            ["-m", "local.simulator", "--port", str(self._simulator_port)],
-            sys.executable,
-            host_environment(),
-        )
+        arguments = ["-m", "local.simulator", "--port", str(self._simulator_port)]
+        self.processes.start("simulator", arguments, sys.executable, host_environment())
+        self._await_up("simulator", f"{self._simulator}/admin/health")
+
+    def _await_up(self, name: str, url: str) -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             self.processes.check()
             with suppress(httpx.TransportError):
-                if httpx.get(f"{self._simulator}/admin/health", trust_env=False).is_success:
+                if httpx.get(url, trust_env=False).is_success:
                     return
             time.sleep(0.1)
-        raise ProblemError(f"the simulator did not come up: {self.processes.log('simulator')}")
+        raise ProblemError(f"{name} did not come up: {self.processes.log(name)}")
 
     def _await_prices(self, there: Endpoints) -> None:
         deadline = time.monotonic() + FIRST_PRICES_S
@@ -216,12 +244,12 @@ def main() -> int:
 def _run(run: Run, choice: feeds.Choice, overrides: Mapping[str, str], console: Console) -> int:
     began = time.monotonic()
     try:
-        there, chosen = run.start(choice, overrides)
-        console.print(
-            f"\nUp in {time.monotonic() - began:.0f} s: [bold]{there.http}/docs[/]  Ctrl-C stops, and keeps the data.\n"
-        )
+        there, chosen = run.start(choice, overrides, with_dashboard=True)
+        took = time.monotonic() - began
+        look = there.web or f"{there.http}/docs"
+        console.print(f"\nUp in {took:.0f} s: [bold]{look}[/]  Ctrl-C stops, and keeps the data.\n")
         footer = "Prices are SIMULATED." if chosen.kind == "simulated" else "Prices from Coinbase and Binance."
-        asyncio.run(table.show(there, console, f"{footer} {there.http}", run.processes.check))
+        asyncio.run(table.show(there, console, f"{footer} {look}", run.processes.check))
     except KeyboardInterrupt:
         console.print()
     finally:

@@ -27,7 +27,10 @@ const bearer: Middleware = {
 };
 
 /** All calls of the API, by its OpenAPI document; each raises Problem where the answer is none of 2xx. */
-export const api = createClient<paths, "application/json">({ baseUrl: "/api", fetch: (request) => fetch(request) });
+export const api = createClient<paths, "application/json">({
+  baseUrl: "/api",
+  fetch: (request) => fetch(request),
+});
 api.use(bearer);
 
 /** What the document calls "those members that `fields` names": never so here, `fields` is not used. */

@@ -47,6 +47,13 @@ test("per cent and fractions", () => {
   expect(numbers.unsignedFraction(0.65)).toBe("65.0%");
 });
 
+test("scores have a sign and always as many digits", () => {
+  expect(numbers.signed(0.4)).toBe("+0.40");
+  expect(numbers.signed(-0.374)).toBe("-0.37");
+  expect(numbers.signed(-0.001)).toBe("0.00");
+  expect(numbers.fixed(0.7)).toBe("0.70");
+});
+
 test("few characters", () => {
   expect(numbers.compactMoney(12_400_000, "USD")).toBe("$12.4M");
   expect(numbers.compact(2649.33)).toBe("2.6K");

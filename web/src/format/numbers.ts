@@ -3,6 +3,10 @@
 type Decimal = number | string;
 
 const FIAT = new Set(["USD", "EUR", "GBP"]);
+export function isFiat(currency: string): boolean {
+  return FIAT.has(currency);
+}
+
 const formats = new Map<string, Intl.NumberFormat>();
 
 function format(options: Intl.NumberFormatOptions): Intl.NumberFormat {
@@ -26,7 +30,9 @@ export function priceDigits(value: Decimal): number {
 }
 
 export function price(value: Decimal, currency: string): string {
-  return money(value, currency, priceDigits(value));
+  const digits = priceDigits(value);
+  if (FIAT.has(currency)) return money(value, currency, digits);
+  return `${show(value, { minimumFractionDigits: 2, maximumFractionDigits: digits })} ${currency}`;
 }
 
 /** An amount: cents of a currency, eight digits at most of a coin. */
@@ -44,8 +50,7 @@ export function money(value: Decimal, currency: string, digits = FIAT.has(curren
 }
 
 /** An amount with its sign: what was gained or lost. */
-export function signedMoney(value: Decimal, currency: string): string {
-  const digits = FIAT.has(currency) ? 2 : 8;
+export function signedMoney(value: Decimal, currency: string, digits = FIAT.has(currency) ? 2 : 8): string {
   if (FIAT.has(currency)) {
     return show(value, {
       style: "currency",
@@ -89,6 +94,20 @@ export function compact(value: Decimal): string {
 /** A figure without a unit, as of an indicator. */
 export function plain(value: Decimal, digits = 2): string {
   return show(value, { maximumFractionDigits: digits });
+}
+
+/** Always as many digits: figures below each other. */
+export function fixed(value: Decimal, digits = 2): string {
+  return show(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+/** The same with a sign: a score or a correlation, from -1 to 1. */
+export function signed(value: Decimal, digits = 2): string {
+  return show(value, {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+    signDisplay: "exceptZero",
+  });
 }
 
 /** `1.5` (per cent) as `+1.50 %`. */

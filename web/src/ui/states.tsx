@@ -6,7 +6,7 @@ import { Button } from "./Button";
 import css from "./states.module.css";
 
 interface LoadedProps<T> {
-  query: UseQueryResult<T, Error>;
+  query: Pick<UseQueryResult<T, Error>, "data" | "error"> & { refetch: () => Promise<unknown> };
   /** Of the final size, so that nothing moves when the data come. */
   skeleton: ReactNode;
   /** Shown instead when there is nothing to show. */
@@ -48,7 +48,7 @@ export function EmptyState({ title, icon, action, children }: EmptyProps) {
   return (
     <div className={css.state}>
       <span className={css.icon}>{icon ?? <Inbox size={28} aria-hidden />}</span>
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       {children && <p className="muted">{children}</p>}
       {action}
     </div>

@@ -1,0 +1,164 @@
+"""What people do on the dashboard, in a browser; nothing may go wrong in its console or fail on its network."""
+
+import re
+from pathlib import Path
+from secrets import token_hex
+from typing import Literal, NamedTuple
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from local.dashboard import WEB
+from tests.browser.conftest import settled
+
+
+class Look(NamedTuple):
+    """A colour scheme and a width in pixels."""
+
+    scheme: Literal["dark", "light"]
+    width: int
+
+
+LOOKS = (Look("light", 360), Look("dark", 1440))
+PASSWORD = "two otters and a kite"
+AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
+SERIOUS = """
+async () => (await axe.run()).violations
+  .filter(({ impact }) => impact === "serious" || impact === "critical")
+  .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`)
+"""
+LINES = """type,asset,quantity,price,currency,time,external_id
+buy,ETH,2,2500,USD,2026-03-01T12:00:00Z,import-1
+buy,ETH,1,2700,USD,2026-04-01T12:00:00Z,import-2
+buy,ETH,none,2700,USD,2026-05-01T12:00:00Z,import-3
+"""
+
+
+def assert_accessible(page: Page) -> None:
+    """Nothing that axe calls serious or worse."""
+    page.evaluate(AXE.read_text())
+    assert page.evaluate(SERIOUS) == []
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing sticks out sideways."""
+    wide: bool = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    return wide
+
+
+def enter(page: Page, email: str) -> None:
+    """Makes an account, and is signed in."""
+    page.goto("/register")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+    page.wait_for_url("**/portfolios")
+
+
+@pytest.mark.parametrize("path", ["/", "/market/BTC-USD", "/correlation", "/news", "/sign-in", "/register", "/nowhere"])
+def test_pages_fit_any_width_and_anybody_can_use_them(page: Page, path: str) -> None:
+    for shown in LOOKS:
+        page.set_viewport_size({"width": shown.width, "height": 800})
+        page.emulate_media(color_scheme=shown.scheme)
+        page.goto(path)
+        settled(page)
+        assert fits(page), shown
+        assert_accessible(page)
+
+
+def test_the_market_is_live_and_what_a_visitor_watches_is_kept(page: Page) -> None:
+    page.goto("/")
+    row = page.get_by_role("row").filter(has_text="BTC-USD")
+    price = row.get_by_text(re.compile(r"^\$[\d,]+\.\d\d$")).first
+    first = price.inner_text()
+    expect(price).not_to_have_text(first, timeout=30_000)
+    expect(page.get_by_text("Simulated prices")).to_be_visible()
+    row.get_by_role("button", name=re.compile("Bitcoin")).click()
+    page.reload()
+    page.get_by_role("group").get_by_text("Watchlist", exact=True).click()
+    expect(page.get_by_role("row").filter(has_text="BTC-USD")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="ETH-USD")).to_have_count(0)
+
+
+def test_an_asset_has_its_candles_and_indicators(page: Page) -> None:
+    page.goto("/market/ETH-USD?interval=1m")
+    expect(page.get_by_role("heading", name="Ethereum")).to_be_visible()
+    expect(page.locator("canvas").first).to_be_visible()
+    page.get_by_text("15m", exact=True).click()
+    page.wait_for_url("**interval=15m**")
+    settled(page)
+    expect(page.get_by_role("heading", name="Volatility")).to_be_visible()
+
+
+def test_who_is_offline_is_told_and_goes_on_by_himself(page: Page) -> None:
+    page.goto("/")
+    live = page.get_by_role("banner").get_by_role("status")
+    expect(live).to_have_text("Live", timeout=30_000)
+    page.context.set_offline(True)
+    expect(page.get_by_text("You are offline")).to_be_visible()
+    page.context.set_offline(False)
+    expect(live).to_have_text("Live", timeout=30_000)
+
+
+def test_the_users_journey(page: Page, tmp_path: Path) -> None:
+    enter(page, f"ann-{token_hex(4)}@example.com")
+
+    # A portfolio, and what was bought.
+    page.get_by_role("button", name=re.compile("portfolio", re.IGNORECASE)).first.click()
+    page.get_by_label("Name").fill("Long term")
+    page.get_by_role("button", name="Create portfolio").click()
+    page.wait_for_url(re.compile(r"/portfolios/\w+"))
+    portfolio = page.url
+    page.goto(f"{portfolio}/transactions")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_label("Asset").fill("BTC")
+    page.get_by_label("Quantity").fill("0,5")
+    page.get_by_label("Unit price").fill("40000")
+    page.get_by_label("Time").fill("2026-02-03T10:00:00")
+    page.get_by_role("dialog").get_by_role("button", name="Add transaction").click()
+    expect(page.get_by_text("The transaction is added.")).to_be_visible()
+
+    # It is worth something, and each moment something else.
+    page.goto(portfolio)
+    value = page.get_by_role("definition").filter(has_text="$").first
+    first = value.inner_text()
+    assert float(first.strip("$").replace(",", "")) > 0
+    expect(value).not_to_have_text(first, timeout=30_000)
+    assert_accessible(page)
+
+    # A file, of which one line cannot be read.
+    csv = tmp_path / "trades.csv"
+    csv.write_text(LINES)
+    page.goto(f"{portfolio}/transactions")
+    page.get_by_role("button", name="Import").first.click()
+    page.locator("input[type=file]").set_input_files(csv)
+    expect(page.get_by_role("dialog").get_by_text("quantity")).to_be_visible()
+    page.get_by_role("button", name="Import the other 2 transactions").click()
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("row").filter(has_text="ETH")).to_have_count(2)
+    page.goto(f"{portfolio}/gains")
+    settled(page)
+    assert_accessible(page)
+
+    page.goto("/correlation")
+    cells = page.get_by_role("cell").filter(has_text=re.compile(r"^[-−]?[01]\.\d\d$"))
+    expect(cells.first).to_be_visible()
+
+    # An alert that holds already fires at once, and is told wherever one is.
+    page.goto("/alerts")
+    page.get_by_role("button", name="New alert").first.click()
+    page.get_by_label("Price in USD").fill("1")
+    page.get_by_role("button", name="Make alert").click()
+    expect(page.get_by_role("region", name="Notifications").get_by_text("BTC-USD is above $1.00")).to_be_visible(
+        timeout=30_000
+    )
+    assert_accessible(page)
+
+    page.goto("/settings/sessions")
+    expect(page.get_by_text("This one")).to_be_visible()
+    page.get_by_role("button", name="Account").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(re.compile(r"/$"))
+    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    page.goto("/portfolios")
+    page.wait_for_url("**/sign-in?next=%2Fportfolios")

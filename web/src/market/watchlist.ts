@@ -1,0 +1,26 @@
+import { useCallback, useMemo } from "react";
+import { usePreferences } from "../app/preferences";
+
+interface Watchlist {
+  watched: ReadonlySet<string>;
+  toggle: (symbol: string) => void;
+}
+
+const NONE: string[] = [];
+
+/** The symbols that the user follows. */
+export function useWatchlist(): Watchlist {
+  const { preferences, change } = usePreferences();
+  const { watchlist = NONE } = preferences;
+  const watched = useMemo(() => new Set(watchlist), [watchlist]);
+  const toggle = useCallback(
+    (symbol: string) =>
+      change({
+        watchlist: watchlist.includes(symbol)
+          ? watchlist.filter((other) => other !== symbol)
+          : [...watchlist, symbol],
+      }),
+    [watchlist, change],
+  );
+  return { watched, toggle };
+}
