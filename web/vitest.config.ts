@@ -1,8 +1,9 @@
 import { defineConfig } from "vitest/config";
 
+/** A document costs half a second a file: tests that need one say so by `@vitest-environment happy-dom`. */
 export default defineConfig({
   test: {
-    environment: "happy-dom",
+    environment: "node",
     environmentOptions: { happyDOM: { url: "http://localhost/" } },
     include: ["src/**/*.test.{ts,tsx}"],
     restoreMocks: true,

@@ -3,6 +3,9 @@ import * as numbers from "../format/numbers";
 
 type Condition = Pick<Schema["FiredView"], "symbol" | "condition" | "threshold">;
 
+/** Digits after the point that a threshold may have. */
+const FINEST = 18;
+
 export function quoteOf(symbol: string): string {
   return symbol.slice(symbol.indexOf("-") + 1);
 }
@@ -10,7 +13,7 @@ export function quoteOf(symbol: string): string {
 /** What an alert waits for, in words: "above $70,000.00", "down 2.50 % within 1h". */
 export function conditionWords(alert: Condition & { window?: string | null }): string {
   if (alert.condition !== "change_pct") {
-    return `${alert.condition} ${numbers.price(alert.threshold, quoteOf(alert.symbol))}`;
+    return `${alert.condition} ${numbers.money(alert.threshold, quoteOf(alert.symbol), FINEST)}`;
   }
   const size = numbers.percent(alert.threshold.replace(/^-/, "")).replace(/^\+/, "");
   const way = alert.threshold.startsWith("-") ? "down" : "up";

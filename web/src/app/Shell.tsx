@@ -59,7 +59,6 @@ export function Shell({ children }: { children: ReactNode }) {
           </div>
         </div>
       </header>
-      <SystemBanner />
       <main id="content" tabIndex={-1} className={css.content}>
         {children}
       </main>
@@ -72,6 +71,7 @@ export function Shell({ children }: { children: ReactNode }) {
           . <a href="/api/docs">API</a>
         </p>
       </footer>
+      <SystemBanner />
       <Toasts />
     </div>
   );

@@ -59,7 +59,7 @@ export function SystemBanner() {
     return <Banner tone="warning">Prices have stopped coming. What you see is the last that came.</Banner>;
   }
   if (data?.feeds === "simulated") {
-    return <Banner tone="info">Simulated prices: no exchange is asked, nothing here is real.</Banner>;
+    return <Banner tone="info">Simulated prices: nothing here is real.</Banner>;
   }
   return null;
 }

@@ -3,16 +3,8 @@ import { IconButton } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
 import css from "./IndicatorDialog.module.css";
 import { IndicatorParameters } from "./IndicatorParameters";
-import {
-  type Indicator,
-  indicator,
-  KIND_NAMES,
-  type KindName,
-  kindOf,
-  MOST,
-  MOST_BELOW,
-  seriesColour,
-} from "./indicators";
+import { type Indicator, indicator, KIND_NAMES, kindOf, MOST, MOST_BELOW, seriesColour } from "./indicators";
+import type { KindName } from "./kinds";
 
 interface Props {
   chosen: readonly Indicator[];

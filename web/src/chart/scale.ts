@@ -1,5 +1,5 @@
 import { compact, fraction, plain, priceDigits } from "../format/numbers";
-import type { Kind } from "./indicators";
+import type { Kind } from "./kinds";
 
 export function decimals(digits: number): (value: number) => string {
   const format = new Intl.NumberFormat(undefined, {

@@ -29,10 +29,12 @@ export function priceDigits(value: Decimal): number {
   return size >= 10 || size === 0 ? 2 : size >= 1 ? 4 : size >= 0.01 ? 5 : 8;
 }
 
+/** A market price: always as many digits as its size asks for, so that it keeps its width as it moves. */
 export function price(value: Decimal, currency: string): string {
   const digits = priceDigits(value);
-  if (FIAT.has(currency)) return money(value, currency, digits);
-  return `${show(value, { minimumFractionDigits: 2, maximumFractionDigits: digits })} ${currency}`;
+  const shown: Intl.NumberFormatOptions = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  if (!FIAT.has(currency)) return `${show(value, shown)} ${currency}`;
+  return show(value, { ...shown, style: "currency", currency, currencyDisplay: "narrowSymbol" });
 }
 
 /** An amount: cents of a currency, eight digits at most of a coin. */

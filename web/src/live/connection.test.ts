@@ -1,3 +1,4 @@
+// @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection, type ConnectionOptions } from "./connection";
 import { at, candle, NOON, pass, peer, peers, stubWorld, tick } from "./fakeServer";

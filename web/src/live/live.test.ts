@@ -1,3 +1,4 @@
+// @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { alert, article, at, candle, NOON, pass, peer, peers, stubWorld, tick, worth } from "./fakeServer";
 import type { Article, Candle, FiredAlert } from "./frames";
