@@ -85,8 +85,9 @@ build-aws build-host: build-%: $(READY)
 	PLATFORM=$(PLATFORM) PYTHON=python sam build --build-dir .aws-sam/$*
 	python -m compileall -q --invalidation-mode unchecked-hash .aws-sam/$*
 
-deploy: build ## To AWS, with your credentials  (PARAMETERS="WebOrigins=https://…")
+deploy: build ## To AWS, with your credentials: the stack, then the dashboard  (PARAMETERS="PriceMode=stream")
 	sam deploy --config-file "$(CURDIR)/samconfig.toml" --parameter-overrides Version=$(VERSION) $(PARAMETERS)
+	@python -m local.publish
 
 lock: $(READY) ## Newest versions into the requirements files
 	cd layers/dependencies && $(LOCK) requirements.in

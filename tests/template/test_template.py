@@ -336,6 +336,7 @@ def test_no_parameter_shows_a_secret() -> None:
     assert {name for name, each in parameters.items() if each.get("NoEcho")} == {"EdgeSecret"}
     assert not re.fullmatch(parameters["EdgeSecret"]["AllowedPattern"], "x" * 31)
     assert re.fullmatch(parameters["EdgeSecret"]["AllowedPattern"], "x" * 32)
+    assert parameters["EdgeSecret"]["Default"] == "own"
 
 
 def test_no_policy_of_sams_own_macros() -> None:

@@ -127,7 +127,7 @@ def test_a_token_of_more_scopes_than_it_was_given_is_no_other_users(web: Web, an
 # --- headers ---
 
 
-@pytest.mark.parametrize("name", ["x-forwarded-for", "cloudfront-viewer-address", "x-real-ip", "forwarded"])
+@pytest.mark.parametrize("name", ["x-forwarded-for", "x-viewer-address", "x-real-ip", "forwarded"])
 def test_an_address_cannot_be_made_up(web: Web, ann: Person, name: str) -> None:
     web("POST", "/auth/login", {"email": EMAIL, "password": PASSWORD}, headers={name: "192.0.2.99:1234"})
     items = web("GET", "/users/me/sessions", token=ann.access).body["items"]
@@ -135,7 +135,7 @@ def test_an_address_cannot_be_made_up(web: Web, ann: Person, name: str) -> None:
 
 
 def test_our_own_edge_names_the_address(web: Web, ann: Person) -> None:
-    edge = {"x-origin-secret": wiring.settings().EDGE_SECRET, "cloudfront-viewer-address": "2001:db8::1:443"}
+    edge = {"x-origin-secret": wiring.settings().EDGE_SECRET, "x-viewer-address": "2001:db8::1"}
     body = {"email": EMAIL, "password": PASSWORD}
     pair = web("POST", "/auth/login", body, headers=edge).body
     items = web("GET", "/users/me/sessions", token=pair["access_token"]).body["items"]

@@ -293,7 +293,7 @@ def test_parameters_are_held_to_the_same(ask: Ask, query: dict[str, str], expect
         (
             {
                 "x-origin-secret": EDGE_SECRET,
-                "cloudfront-viewer-address": "2001:db8::1:443",
+                "x-viewer-address": "2001:db8::1",
                 "user-agent": "Mö\x1b[31m\n\u202e" + "z" * 300,
             },
             ["2001:db8::1", "Mö[31m" + "z" * 194, "/client", None],

@@ -25,11 +25,11 @@ def viewer(headers: Mapping[str, str], source: str) -> str:
         headers: By name in lower case.
         source: Where the request came from.
     """
-    secret, told = wiring.settings().EDGE_SECRET, headers.get("cloudfront-viewer-address")
+    secret, told = wiring.settings().EDGE_SECRET, headers.get("x-viewer-address")
     if secret and told is not None:
         presented = headers.get("x-origin-secret", "").encode(errors="replace")
         if hmac.compare_digest(presented, secret.encode()):
-            return told.rpartition(":")[0]
+            return told
     return source
 
 
