@@ -3,14 +3,14 @@ SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
-check openapi bench collect load screenshots: export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core:$(CURDIR)/clients/python
+check openapi bench collect redrive backup restore load screenshots: export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core:$(CURDIR)/clients/python
 
 # The environment is ready when the stamp of exactly these requirements is there, and its Python still runs.
 READY := .venv/ready-$(shell cat requirements/dev.txt | cksum | cut -d ' ' -f 1)
 $(shell .venv/bin/python -c '' 2>/dev/null || rm -f .venv/ready-*)
 VERSION = $(shell git describe --always --tags --dirty=-$$(git diff HEAD | cksum | cut -d ' ' -f 1) 2>/dev/null || echo unversioned)
 
-.PHONY: help env run test fuzz check openapi format bench smoke chaos load collect backfill web dev screenshots build build-aws build-host deploy lock clean reset
+.PHONY: help env run test fuzz check openapi format bench smoke chaos load collect redrive backup restore backfill web dev screenshots build build-aws build-host deploy lock clean reset
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,15 @@ backfill: $(READY) ## History from the exchanges  (ASSETS=BTC,ETH DAYS=30)
 
 collect: $(READY) ## The live streams held by this process, not by Lambda  (STACK=name on AWS)
 	@python -m local.collect --stack "$(STACK)"
+
+redrive: $(READY) ## What was given up on: listed; or one, a kind or `all` of it  (SHOW=… REPLAY=… DISCARD=… STACK=name on AWS)
+	@python -m local.redrive --stack "$(STACK)" --show "$(SHOW)" --replay "$(REPLAY)" --discard "$(DISCARD)"
+
+backup: $(READY) ## Users' data into a file  (FILE=accounts.jsonl.gz TABLE=another STACK=name on AWS)
+	@python -m local.backup save --file "$(FILE)" --table "$(TABLE)" --stack "$(STACK)"
+
+restore: $(READY) ## Users' data from a file, into an empty table  (FILE=… FORCE=1 TABLE=… STACK=…)
+	@python -m local.backup restore --file "$(FILE)" --table "$(TABLE)" --stack "$(STACK)" $(if $(FORCE),--force)
 
 web: $(READY) ## The dashboard, built into web/dist
 	@python -m local.dashboard

@@ -11,20 +11,19 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from cryptopulse import wiring
 from cryptopulse.errors import ServiceError
 from cryptopulse.telemetry import logger
 from functions.stream_prices.app import Holder
-from local.cloud import STACK, forget_aws_account
-from local.endpoints import HOME, read
+from local.endpoints import HOME
 from local.processes import ProblemError
+from local.stacks import Stack, find
 
 FUNCTION: Final = "StreamPrices"
 ROUND: Final = 60.0
@@ -33,55 +32,15 @@ HANDOVER: Final = 150_000
 """Milliseconds before the end of its own holder at which the next takes over: before Lambda's invocations would."""
 
 
-class Stack:
-    """A stack with the function whose work this is.
+def enter(stack: Stack) -> None:
+    """Makes the function's environment this process's own.
 
-    Args:
-        name: The stack's.
-        session: Whose credentials to use.
-        endpoint: The local cloud's address; None is AWS.
+    Raises:
+        ProblemError: There is no such function, or it polls.
     """
-
-    def __init__(self, name: str, session: boto3.Session, endpoint: str | None) -> None:
-        self._name = name
-        self._session = session
-        self._endpoint = endpoint
-
-    def enter(self) -> None:
-        """Makes the function's environment, with credentials as of now, this process's own.
-
-        Raises:
-            ProblemError: There is no such function, or it polls.
-        """
-        try:
-            os.environ |= self._environment() | self._credentials()
-        except (BotoCoreError, ClientError) as error:
-            raise ProblemError(f"the stack {self._name} cannot be looked at: {error}") from error
-        wiring.clear()
-        if wiring.settings().PRICE_MODE != "stream":
-            raise ProblemError(f"the stack {self._name} polls: deploy it with PriceMode=stream")
-
-    def _environment(self) -> dict[str, str]:
-        resource = self._session.client("cloudformation", endpoint_url=self._endpoint).describe_stack_resource(
-            StackName=self._name, LogicalResourceId=FUNCTION
-        )
-        function = self._session.client("lambda", endpoint_url=self._endpoint).get_function_configuration(
-            FunctionName=resource["StackResourceDetail"]["PhysicalResourceId"]
-        )
-        variables = function["Environment"]["Variables"]
-        return {name: value for name, value in variables.items() if value}  # boto3 would take an empty address for one
-
-    def _credentials(self) -> dict[str, str]:
-        credentials = self._session.get_credentials()
-        if credentials is None:
-            raise ProblemError("there are no AWS credentials here")
-        keys = credentials.get_frozen_credentials()
-        return {
-            "AWS_REGION": self._session.region_name,
-            "AWS_ACCESS_KEY_ID": keys.access_key or "",
-            "AWS_SECRET_ACCESS_KEY": keys.secret_key or "",
-            "AWS_SESSION_TOKEN": keys.token or "",
-        }
+    stack.enter(FUNCTION)
+    if wiring.settings().PRICE_MODE != "stream":
+        raise ProblemError(f"the stack {stack.name} polls: deploy it with PriceMode=stream")
 
 
 async def collect(enter: Callable[[], None], stop: asyncio.Event) -> None:
@@ -144,14 +103,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, default=HOME)
     arguments = parser.parse_args()
     try:
-        if arguments.stack:
-            stack = Stack(arguments.stack, boto3.Session(), None)
-        else:
-            forget_aws_account()
-            origin = read(arguments.home).http.partition("/_aws/")[0]
-            session = boto3.Session("test", "test", region_name="us-east-1")
-            stack = Stack(STACK, session, origin)
-        asyncio.run(_run(stack.enter))
+        asyncio.run(_run(partial(enter, find(arguments.stack, arguments.home))))
     except ProblemError as problem:
         Console(stderr=True).print(f"[red]{problem}")
         return 1

@@ -14,6 +14,7 @@ from cryptopulse.errors import ThrottledError
 from functions.stream_prices.app import Holder
 from local import collect
 from local.processes import ProblemError
+from local.stacks import Stack
 
 
 @pytest.fixture(autouse=True)
@@ -84,9 +85,9 @@ class Account:
         return {"Environment": {"Variables": self.variables}}
 
 
-def stack(variables: dict[str, str], *, has_credentials: bool = True) -> collect.Stack:
+def stack(variables: dict[str, str], *, has_credentials: bool = True) -> Stack:
     account = Account(variables, has_credentials=has_credentials)
-    return collect.Stack("mine", cast(boto3.Session, account), None)
+    return Stack("mine", cast(boto3.Session, account), None)
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 def test_a_stacks_environment_becomes_our_own(environment: dict[str, str]) -> None:
     del environment["AWS_ENDPOINT_URL"]
-    stack({"PRICE_MODE": "stream", "LANES": "5", "AWS_ENDPOINT_URL": ""}).enter()
+    collect.enter(stack({"PRICE_MODE": "stream", "LANES": "5", "AWS_ENDPOINT_URL": ""}))
     assert (wiring.settings().LANES, wiring.account().credentials[:3]) == (5, ("A", "S", ""))
     assert (environment["AWS_REGION"], "AWS_ENDPOINT_URL" in environment) == ("eu-central-1", False)
 
@@ -116,5 +117,5 @@ def test_a_stack_that_cannot_be_worked_for_is_told(
     environment: dict[str, str], variables: dict[str, str], has_credentials: bool, problem: str
 ) -> None:
     with pytest.raises(ProblemError) as raised:
-        stack(variables, has_credentials=has_credentials).enter()
+        collect.enter(stack(variables, has_credentials=has_credentials))
     assert str(raised.value) == problem

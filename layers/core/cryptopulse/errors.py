@@ -15,6 +15,7 @@ CryptoPulseError
 ├── DeniedError             good credentials that do not go so far
 ├── LimitedError            too many requests; knows when to come again
 ├── UnreadableError         a record that will never parse
+├── SchemaError             a stored document of a version that this release does not read
 ├── FeedDownError           an exchange did not answer usefully; may say until when to stay away
 │   ├── RestrictedError     it never will from here (HTTP 451)
 │   └── UnknownProductError it does not know the symbol
@@ -141,6 +142,19 @@ class LimitedError(CryptoPulseError):
 
 class UnreadableError(CryptoPulseError):
     """A record that cannot be decoded, now or ever."""
+
+
+class SchemaError(CryptoPulseError):
+    """A stored document is of a version that this release does not read: of a later release, most likely.
+
+    Args:
+        kind: What it is.
+        version: Which it says it is.
+        newest: The newest that is read.
+    """
+
+    def __init__(self, kind: str, version: object, newest: int) -> None:
+        super().__init__(f"stored {kind}: version {version}, where this release reads up to {newest}")
 
 
 class FeedDownError(CryptoPulseError):

@@ -26,6 +26,7 @@ from cryptopulse.domain.candles import (
     rows_of,
 )
 from cryptopulse.domain.ticks import Bar, Candles
+from cryptopulse.errors import SchemaError
 
 NOON = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp() * 1000)
 
@@ -66,7 +67,7 @@ def test_a_packed_block_is_small() -> None:
 
 
 def test_an_unknown_block_format_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown block format 9"):
+    with pytest.raises(SchemaError, match="stored block of candles: version 9"):
         decode(zlib.compress(bytes([9, *[0] * 20])))
 
 

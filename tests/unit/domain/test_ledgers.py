@@ -31,7 +31,7 @@ from cryptopulse.domain.portfolios import Currency, Portfolio
 from cryptopulse.domain.revisions import Change, Edit, Revised, Short, rebook, revise
 from cryptopulse.domain.times import month_of
 from cryptopulse.domain.transactions import Mark, Transaction, new_id, time_of
-from cryptopulse.errors import ConflictError, InvalidError, NotFoundError, RacedError, ShortError
+from cryptopulse.errors import ConflictError, InvalidError, NotFoundError, RacedError, SchemaError, ShortError
 
 METHODS: tuple[Method, ...] = get_args(Method.__value__)
 A, B, C = "a" * 32, "b" * 32, "c" * 32
@@ -769,7 +769,7 @@ def test_an_unknown_format_is_refused() -> None:
     data = encode_head(Head())
     assert decode_head(data) == Head()
     for decode in (decode_head, decode_block):
-        with pytest.raises(ValueError, match="unknown format of a ledger"):
+        with pytest.raises(SchemaError, match="stored ledger"):
             decode(b"\x00" + data[1:])
 
 

@@ -25,7 +25,7 @@ from cryptopulse.domain.lots import (
     rounded,
     term,
 )
-from cryptopulse.errors import InvalidError
+from cryptopulse.errors import InvalidError, SchemaError
 
 METHODS: tuple[Method, ...] = get_args(Method.__value__)
 EACH_METHOD = pytest.mark.parametrize("method", METHODS)
@@ -353,11 +353,11 @@ def test_events_come_in_order_of_time() -> None:
 
 def test_a_snapshot_of_another_format_is_refused() -> None:
     totals, lots = encode(book("fifo", ("1", "1")))
-    with pytest.raises(ValueError, match="unknown format"):
+    with pytest.raises(SchemaError, match="stored book of lots"):
         decode((b"\x00" + totals[1:], lots))
     with pytest.raises(zlib.error):
         decode((totals[:-5], lots))
-    with pytest.raises(ValueError, match="unknown format"):
+    with pytest.raises(SchemaError, match="stored book of lots"):
         decode((totals, {"BTC": b"\x00" + lots["BTC"][1:]})).lots("BTC")
     assert decode((totals, lots)).lots("BTC") == [Part(d("1"), d("1"), 1, "a1")]
     assert decode((totals, lots)).lots("ETH") == []

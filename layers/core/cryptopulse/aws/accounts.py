@@ -19,9 +19,11 @@ import msgspec
 
 from cryptopulse.aws.dynamodb import Item, Removal, Table, Write
 from cryptopulse.domain.accounts import Account
+from cryptopulse.domain.schemas import Schema
 from cryptopulse.errors import ConditionError, ConflictError, RacedError, UnauthenticatedError
 
 TRIES: Final = 5
+_SCHEMA: Final = Schema("account")
 NOBODY: Final = "0" * 32
 """No user's id."""
 _TAKEN: Final = "This e-mail address has an account."
@@ -163,7 +165,7 @@ class Accounts:
 
 def _account(item: Item) -> Account:
     """The account that an item holds."""
-    return msgspec.convert(item, Account)
+    return msgspec.convert(_SCHEMA.read(item), Account)
 
 
 def _write(account: Account) -> Write:
@@ -171,7 +173,7 @@ def _write(account: Account) -> Write:
     previous = account.version
     account.version += 1
     fields = msgspec.to_builtins(account)
-    return Write({"pk": f"USER#{account.id}", "sk": "ACCOUNT", **fields}, previous)
+    return Write({"pk": f"USER#{account.id}", "sk": "ACCOUNT", **_SCHEMA.mark, **fields}, previous)
 
 
 def _owner(account: Account) -> Write:

@@ -32,6 +32,7 @@ from cryptopulse.domain.alerts import ALERTS, Alert, Delivery, Fired
 from cryptopulse.domain.candles import DAY, MINUTE
 from cryptopulse.domain.lots import EXACT
 from cryptopulse.domain.rules import Rule, bounds
+from cryptopulse.domain.schemas import Schema
 from cryptopulse.domain.series import Series, lane_of
 from cryptopulse.domain.sightings import Reached, Seen
 from cryptopulse.domain.tokens import is_id
@@ -42,6 +43,8 @@ HISTORY: Final = 90 * DAY
 """How long (ms) it is kept what an alert has told."""
 YOUNG: Final = MINUTE
 """A rule so young (ms) may be seen before its alert: what a transaction writes is not seen all at once."""
+_ALERT: Final = Schema("alert")
+_FIRED: Final = Schema("firing")
 _WIDTH: Final = 37
 _SCALE: Final = 18
 
@@ -180,7 +183,7 @@ class Alerts:
         old, new = None if before is None else before.rule, alert.rule
         alert.version += 1
         pk = _user(alert.user)
-        item = {"pk": pk, "sk": f"ALERT#{alert.id}", **msgspec.to_builtins(alert)}
+        item = {"pk": pk, "sk": f"ALERT#{alert.id}", **_ALERT.mark, **msgspec.to_builtins(alert)}
         writes: list[Write | Check | Removal] = [Write(item, alert.version - 1), Check(pk, "ACCOUNT", {})]
         if old is not None and old != new:
             writes.append(Removal(*_place(old), {}))
@@ -251,6 +254,20 @@ class Alerts:
         except ConditionError:
             return
 
+    def reopen(self, user: str, key: str, number: int) -> bool:
+        """Has a firing wait once more for the try of its webhook that it was given up at; False if it was not."""
+        try:
+            self._table.update(
+                _user(user),
+                key,
+                set={"webhook": "pending", "tries": number - 1},
+                condition="#webhook = :failed AND #tries = :given_up",
+                values={"failed": "failed", "given_up": number},
+            )
+        except ConditionError:
+            return False
+        return True
+
     # --- what evaluators need ---
 
     def heads(self, lanes: Iterable[int]) -> dict[Series, int]:
@@ -314,11 +331,11 @@ def _user(user: str) -> str:
 
 
 def _alert(item: Item) -> Alert:
-    return msgspec.convert(item, Alert)
+    return msgspec.convert(_ALERT.read(item), Alert)
 
 
 def _fired(item: Item) -> Fired:
-    return msgspec.convert(item, Fired)
+    return msgspec.convert(_FIRED.read(item), Fired)
 
 
 def _fired_key(fired: Fired) -> str:
@@ -331,6 +348,7 @@ def _fired_item(fired: Fired) -> Item:
         "sk": _fired_key(fired),
         "version": 1,
         "expires_at": (fired.time + HISTORY) // 1000,
+        **_FIRED.mark,
         **msgspec.to_builtins(fired),
     }
 

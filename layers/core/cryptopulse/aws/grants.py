@@ -9,9 +9,12 @@ import msgspec
 
 from cryptopulse.aws.dynamodb import Check, Item, Table, Write
 from cryptopulse.domain.accounts import API_TOKENS, Account, GrantedToken, Session
+from cryptopulse.domain.schemas import Schema
 from cryptopulse.domain.tokens import REFRESH_LIFETIME, ApiToken, RefreshToken, TokenScope, is_id
 from cryptopulse.errors import ConditionError, ConflictError, InvalidError, NotFoundError, UnauthenticatedError
 
+_SESSION: Final = Schema("session")
+_TOKEN: Final = Schema("API token")
 ENDED_KEPT: Final = 3_600
 """Seconds an ended session is kept."""
 USED_EVERY: Final = 60_000
@@ -73,7 +76,7 @@ class Grants:
         item = self._read(token.user, sk, now=now)
         if item is None or not hmac.compare_digest(item["digest"], token.digest):
             raise UnauthenticatedError("The API token is not good.", is_presented=True)
-        granted = msgspec.convert(item, GrantedToken)
+        granted = _token(item)
         if granted.last_used_at is None or now - granted.last_used_at >= USED_EVERY:
             self._note_use(token.user, sk, now)
         return granted
@@ -117,6 +120,7 @@ class Grants:
             "sk": f"SESSION#{session.id}",
             "version": 1,
             "expires_at": session.expires_at // 1000,
+            **_SESSION.mark,
             **_fields(session),
         }
         try:
@@ -223,7 +227,7 @@ class Grants:
             ends_at=ends_at,
         )
         pk = f"USER#{user}"
-        item: Item = {"pk": pk, "sk": f"TOKEN#{granted.id}", "version": 1, **_fields(granted)}
+        item: Item = {"pk": pk, "sk": f"TOKEN#{granted.id}", "version": 1, **_TOKEN.mark, **_fields(granted)}
         if granted.ends_at is not None:
             item["expires_at"] = granted.ends_at // 1000
         writes: list[Write | Check] = [Write(item, 0), Check(pk, "ACCOUNT", {})]
@@ -242,7 +246,7 @@ class Grants:
     def tokens(self, user: str, now: int) -> list[GrantedToken]:
         """A user's API tokens that are good still, the newest first."""
         items = self._table.query(f"USER#{user}", "TOKEN#", "TOKEN#~", consistent=True)
-        found = [token for item in items if (token := msgspec.convert(item, GrantedToken)).is_live(now)]
+        found = [token for item in items if (token := _token(item)).is_live(now)]
         return sorted(found, key=lambda token: (-token.created_at, token.id))
 
     def remove_token(self, user: str, id_: str) -> None:
@@ -280,11 +284,15 @@ def once(route: str, key: str, body: msgspec.Struct) -> Once:
 def _lets_in(item: Item, epoch: int, now: int) -> bool:
     if item["sk"].startswith("SESSION#"):
         return _session(item).is_live(epoch, now)
-    return msgspec.convert(item, GrantedToken).is_live(now)
+    return _token(item).is_live(now)
 
 
 def _session(item: Item) -> Session:
-    return msgspec.convert(item, Session)
+    return msgspec.convert(_SESSION.read(item), Session)
+
+
+def _token(item: Item) -> GrantedToken:
+    return msgspec.convert(_TOKEN.read(item), GrantedToken)
 
 
 def _fields(struct: msgspec.Struct) -> Item:

@@ -21,11 +21,13 @@ from cryptopulse.aws.dynamodb import Check, Item, Table, Write
 from cryptopulse.aws.entries import Side
 from cryptopulse.aws.kept import Kept
 from cryptopulse.domain.import_jobs import LIFETIME, PATIENCE, ImportJob
+from cryptopulse.domain.schemas import Schema
 from cryptopulse.domain.tokens import is_id
 from cryptopulse.errors import ConditionError, ConflictError, NotFoundError, UnauthenticatedError
 
 PIECE: Final = 350_000
 """Bytes of an item's content: DynamoDB takes 400 KB."""
+_SCHEMA: Final = Schema("import")
 _ABANDONED: Final = "It was not finished within a day. Send the file again: what is in already is not added twice."
 
 
@@ -76,7 +78,7 @@ class ImportJobs:
         item = self._table.get(_pk(user), _sk(portfolio, id_), consistent=True) if is_id(id_) else None
         if item is None or item["expires_at"] * 1000 <= now:
             raise NotFoundError("There is no such import.")
-        job = msgspec.msgpack.decode(zlib.decompress(item["job"]), type=ImportJob)
+        job = msgspec.msgpack.decode(zlib.decompress(_SCHEMA.read(item)["job"]), type=ImportJob)
         if not job.is_finished and job.created_at + PATIENCE <= now:
             job.fail(_ABANDONED, job.created_at + PATIENCE)
         return job
@@ -129,6 +131,7 @@ class ImportJobs:
             "pk": _pk(user),
             "sk": _sk(job.portfolio, job.id),
             "version": job.version,
+            **_SCHEMA.mark,
             "expires_at": (job.created_at + LIFETIME) // 1000,
             "job": zlib.compress(msgspec.msgpack.encode(job)),
         }

@@ -33,7 +33,16 @@ from cryptopulse.domain.candles import (
     stored_step,
 )
 from cryptopulse.domain.folding import KEPT_MINUTES, Folded
-from cryptopulse.domain.lanes import Lane, Minute, decode_lane, decode_minute, encode_lane, encode_minute
+from cryptopulse.domain.lanes import (
+    LANE,
+    MINUTE_ITEM,
+    Lane,
+    Minute,
+    decode_lane,
+    decode_minute,
+    encode_lane,
+    encode_minute,
+)
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.ticks import Candles
 from cryptopulse.errors import ConditionError
@@ -58,12 +67,12 @@ class Market:
     def lane(self, number: int) -> Lane:
         """The lane's live state, read consistently; a new one of version 0 where there is none."""
         item = self.table.get(f"LANE#{number}", "LIVE", consistent=True)
-        return decode_lane(item["data"]) if item else Lane(number)
+        return _lane(item) if item else Lane(number)
 
     def lanes(self, numbers: Iterable[int], *, consistent: bool = False) -> dict[int, Lane]:
         """Those of the lanes that exist, by number."""
         keys = [(f"LANE#{number}", "LIVE") for number in numbers]
-        lanes = (decode_lane(item["data"]) for item in self.table.get_many(keys, consistent=consistent).values())
+        lanes = map(_lane, self.table.get_many(keys, consistent=consistent).values())
         return {lane.number: lane for lane in lanes}
 
     def minutes(self, lane: int, start: int, end: int, *, consistent: bool = False) -> list[Minute]:
@@ -86,7 +95,13 @@ class Market:
         Raises:
             ConditionError: Somebody else wrote first.
         """
-        live = {"pk": f"LANE#{lane.number}", "sk": "LIVE", "version": lane.version, "data": encode_lane(lane)}
+        live = {
+            "pk": f"LANE#{lane.number}",
+            "sk": "LIVE",
+            "version": lane.version,
+            **LANE.mark,
+            "data": encode_lane(lane),
+        }
         writes = [Write(self._minute_item(lane.number, minute), minute.version) for minute in minutes]
         if writes:
             self.table.transact([*writes, Write(live, previous)])
@@ -100,6 +115,7 @@ class Market:
             "pk": f"LANE#{lane}",
             "sk": _minute_key(minute.start),
             "version": minute.version + 1,
+            **MINUTE_ITEM.mark,
             "data": encode_minute(minute),
             "expires_at": (minute.start + MINUTE_ITEMS_KEPT) // 1000,
         }
@@ -321,9 +337,13 @@ class LazyMinutes(dict[int, Minute]):
         return self[minute]
 
 
+def _lane(item: Item) -> Lane:
+    return decode_lane(LANE.read(item)["data"])
+
+
 def _minute(item: Item) -> Minute:
     start = datetime.strptime(item["sk"], "MIN#%Y-%m-%dT%H:%M").replace(tzinfo=UTC)
-    return decode_minute(int(start.timestamp() * 1000), item["version"], item["data"])
+    return decode_minute(int(start.timestamp() * 1000), item["version"], MINUTE_ITEM.read(item)["data"])
 
 
 def _minute_key(minute: int) -> str:

@@ -28,6 +28,7 @@ from cryptopulse.aws.kept import Kept, KeptError
 from cryptopulse.domain.ledgers import LIMITS, PIECE, Head, Limits, Reader, Ref, encode_head
 from cryptopulse.domain.portfolios import Portfolio
 from cryptopulse.domain.revisions import Change, Edit, Short, rebook, revise
+from cryptopulse.domain.schemas import Schema
 from cryptopulse.domain.tokens import is_id
 from cryptopulse.domain.transactions import Transaction
 from cryptopulse.errors import ConditionError, ConflictError, NotFoundError, RacedError, UnauthenticatedError
@@ -45,6 +46,7 @@ TOGETHER: Final = 98
 """Portfolios that may change together; DynamoDB takes 100 writes at once."""
 TOGETHER_SIZE: Final = 3_500_000
 """Bytes of their ledgers; it takes 4 MB."""
+_SCHEMA: Final = Schema("portfolio")
 _KINDS: Final = ("TX", "KNOWN", "LOTS", "MAP", "DAYS", "IMPORT")
 _GONE: Final = "There is no such portfolio."
 _RACED: Final = "The portfolio was changed by another request at the same moment; try again."
@@ -283,7 +285,7 @@ class Portfolios:
             {"pk": f"USER#{user}", "sk": sk, "data": data[piece * PIECE : (piece + 1) * PIECE]}
             for change in changes
             for ref, data in change.written.items()
-            for piece, sk in enumerate(_sks(change.portfolio.id, ref))
+            for piece, sk in enumerate(sort_keys(change.portfolio.id, ref))
         )
         headers = [_header(user, each.portfolio, each.head, each.portfolio.version - 1) for each in changes]
         try:
@@ -318,7 +320,7 @@ class Portfolios:
             raise UnauthenticatedError("The account has ended.", is_presented=True) from error
 
     def _delete(self, user: str, refs: Sequence[tuple[str, Ref]]) -> None:
-        self._table.delete_many((f"USER#{user}", sk) for pid, ref in refs for sk in _sks(pid, ref))
+        self._table.delete_many((f"USER#{user}", sk) for pid, ref in refs for sk in sort_keys(pid, ref))
 
 
 class _Items:
@@ -335,7 +337,7 @@ class _Items:
         Raises:
             ConflictError: They have been replaced, and removed, since the header was read.
         """
-        names = [[(self._pk, sk) for sk in _sks(self._pid, ref)] for ref in refs]
+        names = [[(self._pk, sk) for sk in sort_keys(self._pid, ref)] for ref in refs]
         wanted = [name for each in names for name in each]
         found = self._table.get_many(wanted)
         if len(found) < len(wanted):
@@ -355,16 +357,17 @@ def _remarked(reader: Reader, remark: Remark | None) -> Edit:
     return Edit([tx.id for tx in stored], remark(reader.portfolio, stored))
 
 
-def _sks(pid: str, ref: Ref) -> list[str]:
+def sort_keys(pid: str, ref: Ref) -> list[str]:
+    """The items of a portfolio that a name stands for."""
     name = f"{ref.kind}#{pid}#{ref.number}-{ref.salt}"
     return [name, *(f"{name}#{piece}" for piece in range(1, ref.pieces))]
 
 
 def _portfolio(item: Item) -> Portfolio:
-    return msgspec.convert({**item, "id": item["sk"].removeprefix("PORTFOLIO#")}, Portfolio)
+    return msgspec.convert({**_SCHEMA.read(item), "id": item["sk"].removeprefix("PORTFOLIO#")}, Portfolio)
 
 
 def _header(user: str, portfolio: Portfolio, ledger: bytes, previous: int) -> Write:
-    fields = msgspec.structs.asdict(portfolio)
+    fields = msgspec.structs.asdict(portfolio) | _SCHEMA.mark
     del fields["id"]
     return Write({"pk": f"USER#{user}", "sk": f"PORTFOLIO#{portfolio.id}", **fields, "ledger": ledger}, previous)

@@ -15,6 +15,7 @@ from operator import add, sub
 from typing import Final, NamedTuple
 
 from cryptopulse.domain.ticks import Candles
+from cryptopulse.errors import SchemaError
 
 MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE
@@ -250,12 +251,12 @@ def decode(data: bytes) -> Block:
     """The block that `encode` packed.
 
     Raises:
-        ValueError: The format is unknown.
+        SchemaError: It is of a later release.
     """
     raw = zlib.decompress(data)
     version, price_scale, size_scale, count, start, as_of = _HEADER.unpack_from(raw)
     if version != _FORMAT:
-        raise ValueError(f"unknown block format {version}")
+        raise SchemaError("block of candles", version, _FORMAT)
     if count == 0:
         return EMPTY
     steps, closes, opens, highs, lows, volumes, ranks, ages, complete = _columns(raw, count)

@@ -10,6 +10,8 @@ from typing import Final
 
 import msgspec
 
+from cryptopulse.errors import SchemaError
+
 _DIGEST: Final = 6
 """Bytes of a `digest`."""
 NEVER: Final = -1
@@ -152,6 +154,8 @@ class _Columns(msgspec.Struct, array_like=True):
     told: dict[int, dict[str, Told]]
 
 
+_UNMARKED: Final = b"x"
+"""What zlib begins with: the release before said no version."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(tuple[State, _Columns])
 
@@ -180,9 +184,15 @@ def encode(state: State) -> bytes:
 
 
 def decode(data: bytes) -> State:
-    """The state that `encode` packed."""
-    if data[:1] != b"\1":
+    """The state that `encode` packed.
+
+    Raises:
+        SchemaError: It is of a later release.
+    """
+    if data[:1] == _UNMARKED:
         return _decode_old(data)
+    if data[:1] != b"\1":
+        raise SchemaError("state of a shard", data[:1], 1)
     state, columns = _decoder.decode(zlib.decompress(data[1:]))
     flows = (
         Flow(state.beat - sent, columns.at + due, columns.told.get(number, {}))

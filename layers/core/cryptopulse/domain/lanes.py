@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from cryptopulse.domain.candles import FROM_TRADES, MINUTE, Block, Row, floor
+from cryptopulse.domain.schemas import Document, Schema
 
 TOUCHES: Final = 32
 """Changes of minute items remembered for those who follow the lane."""
@@ -202,7 +203,7 @@ def _pack_row(minute: int, row: MinuteRow, state: SeriesState, now: int, version
 def decode_lane(data: bytes) -> Lane:
     """The lane that `encode_lane` packed."""
     body = msgspec.msgpack.decode(zlib.decompress(data))
-    number, version, clocks, packed_to, unpacked, touched, series, *rest = body
+    number, version, clocks, packed_to, unpacked, touched, series, gaps = body
     lane = Lane(number, version, clocks, packed_to, unpacked)
     now = lane.now
     lane.touched = [(version - changed, floor(now, MINUTE) - age * MINUTE) for changed, age in touched]
@@ -213,13 +214,25 @@ def decode_lane(data: bytes) -> Lane:
         state.repairs = [(start, end) for start, end in repairs]
         for minute, row in _unpack_rows(rows, state, now, version):
             state.open[minute] = row
-    if rest:
-        lane.gaps = {venue: (opened, repaired) for venue, (opened, repaired) in rest[0].items()}
-    else:  # written before gaps were counted
-        for name, state in lane.series.items():
-            venue = name.partition(":")[0]
-            lane.gaps[venue] = lane.gaps.get(venue, (0, 0))[0] + len(state.missing), 0
+    lane.gaps = {venue: (opened, repaired) for venue, (opened, repaired) in gaps.items()}
     return lane
+
+
+def _with_gaps(item: Document) -> Document:
+    """The live item of before gaps were counted; of those that say no version, some have them."""
+    body = msgspec.msgpack.decode(zlib.decompress(item["data"]))
+    if len(body) > _WITHOUT_GAPS:
+        return item
+    gaps: dict[str, tuple[int, int]] = {}
+    for name, _, _, _, _, missing, *_ in body[-1]:
+        venue = name.partition(":")[0]
+        gaps[venue] = gaps.get(venue, (0, 0))[0] + len(missing), 0
+    return {**item, "data": zlib.compress(_encoder.encode([*body, gaps]), 6)}
+
+
+_WITHOUT_GAPS: Final = 7
+LANE: Final = Schema("lane", _with_gaps)
+MINUTE_ITEM: Final = Schema("minute")
 
 
 def _unpack_rows(rows: list[Any], state: SeriesState, now: int, version: int) -> Iterator[tuple[int, MinuteRow]]:

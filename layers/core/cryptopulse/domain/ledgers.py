@@ -29,7 +29,7 @@ from cryptopulse.domain.lots import (
 from cryptopulse.domain.portfolios import Portfolio
 from cryptopulse.domain.tokens import is_id
 from cryptopulse.domain.transactions import Key, Transaction, time_of
-from cryptopulse.errors import NotFoundError
+from cryptopulse.errors import NotFoundError, SchemaError
 
 PIECE: Final = 350_000
 """Bytes of packed data in one item, of which DynamoDB takes 400 KB."""
@@ -187,7 +187,7 @@ class Reader:
     @cached_property
     def map(self) -> Map:
         """Where the rest is."""
-        return _map_decoder.decode(_unpacked(self.read(self.head.map))) if self.head.map else Map()
+        return decode_map(self.read(self.head.map)) if self.head.map else Map()
 
     @property
     def first(self) -> int | None:
@@ -361,7 +361,7 @@ def decode_block(data: bytes) -> list[Transaction]:
     """The transactions that `encode_block` packed.
 
     Raises:
-        ValueError: The format is unknown.
+        SchemaError: It is of a later release.
     """
     return _block_decoder.decode(_unpacked(data))
 
@@ -375,9 +375,18 @@ def decode_head(data: bytes) -> Head:
     """The header that `encode_head` packed.
 
     Raises:
-        ValueError: The format is unknown.
+        SchemaError: It is of a later release.
     """
     return _head_decoder.decode(_unpacked(data))
+
+
+def decode_map(data: bytes) -> Map:
+    """The map that `pack` packed.
+
+    Raises:
+        SchemaError: It is of a later release.
+    """
+    return _map_decoder.decode(_unpacked(data))
 
 
 def pack(content: object) -> bytes:
@@ -388,7 +397,7 @@ def pack(content: object) -> bytes:
 
 def _unpacked(data: bytes) -> bytes:
     if data[:1] != _FORMAT:
-        raise ValueError(f"unknown format of a ledger {data[:1]!r}")
+        raise SchemaError("ledger", data[:1], _FORMAT[0])
     return zlib.decompress(data[1:])
 
 

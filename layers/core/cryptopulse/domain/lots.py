@@ -19,7 +19,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from cryptopulse.errors import InvalidError
+from cryptopulse.errors import InvalidError, SchemaError
 
 type Method = Literal["fifo", "lifo", "hifo", "acb"]
 """First in, first out; last in, first out; highest unit cost first; adjusted cost base, the average of the pool."""
@@ -469,7 +469,7 @@ def restore(totals: bytes, read: Callable[[str], bytes]) -> Book:
         read: Gets what `encode_lots` packed of an asset; called for those of which lots are needed, when they are.
 
     Raises:
-        ValueError: The format is unknown.
+        SchemaError: It is of a later release.
     """
     packed = _totals_decoder.decode(_unpacked(totals))
     book = Book(packed.method)
@@ -496,5 +496,5 @@ def _packed(content: object) -> bytes:
 
 def _unpacked(data: bytes) -> bytes:
     if data[:1] != _FORMAT:
-        raise ValueError(f"unknown format of lots {data[:1]!r}")
+        raise SchemaError("book of lots", data[:1], _FORMAT[0])
     return zlib.decompress(data[1:])
