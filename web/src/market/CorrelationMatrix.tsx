@@ -74,6 +74,7 @@ interface CellProps extends Place {
 
 const Cell = memo(function Cell({ row, column, pair, value, isCurrent }: CellProps) {
   const isItself = row === column;
+  const shown = isItself ? "1" : value === null ? "–" : numbers.fixed(value);
   return (
     <td>
       <button
@@ -85,17 +86,13 @@ const Cell = memo(function Cell({ row, column, pair, value, isCurrent }: CellPro
         data-itself={isItself || undefined}
         data-current={isCurrent || undefined}
         tabIndex={isCurrent ? 0 : -1}
-        aria-label={isItself ? `${pair}: the same` : `${pair}: ${spoken(value)}`}
+        aria-label={`${shown}, ${pair}: ${isItself ? "the same" : value === null ? "not known" : meaning(value)}`}
       >
-        {isItself ? "1" : value === null ? "–" : numbers.fixed(value)}
+        {shown}
       </button>
     </td>
   );
 });
-
-function spoken(value: number | null): string {
-  return value === null ? "not known" : `${numbers.signed(value)}, ${meaning(value)}`;
-}
 
 function placeOf(target: EventTarget): Place | undefined {
   const cell = target instanceof Element ? target.closest<HTMLElement>("[data-row][data-column]") : null;

@@ -22,6 +22,10 @@ describe("liveQuote", () => {
     expect(liveQuote(known, undefined)).toEqual(said);
     expect(liveQuote(known, { price: 90, time: "2026-11-22T12:00:00.400Z" })).toEqual(said);
   });
+  it("takes a tick of the same second for newer, however its time is written", () => {
+    const whole = { ...known, time: "2026-11-22T12:00:00Z" };
+    expect(liveQuote(whole, { price: 90, time: "2026-11-22T12:00:00.400Z" }).price).toBe(90);
+  });
   it("measures a tick against the price of 24 hours ago", () => {
     expect(liveQuote(known, { price: 90, time: later })).toEqual({
       price: 90,

@@ -13,7 +13,7 @@ export interface Quote {
 /** The API's price with the newest tick over it: what the change is measured against stays until the API is asked again. */
 export function liveQuote(known: Schema["Price"], tick: { price: number; time: string } | undefined): Quote {
   const { price, time, change_24h, change_pct_24h, high_24h, low_24h } = known;
-  if (!tick || (time !== null && tick.time <= time)) {
+  if (!tick || (time !== null && Date.parse(tick.time) <= Date.parse(time))) {
     return { price, time, change: change_24h, changePct: change_pct_24h, high: high_24h, low: low_24h };
   }
   const base = price === null || change_24h === null ? null : price - change_24h;
