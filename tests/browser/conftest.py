@@ -27,9 +27,12 @@ def chrome() -> str | None:
     return found or (str(MAC) if MAC.exists() else None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser; who has none is told so, and CI must have one."""
+    """The browser; who has none is told so, and CI must have one.
+
+    Closed with the module: while it is open, a loop runs in this thread, and `asyncio.run` has no place.
+    """
     path = chrome()
     if path is None:
         message = "no Chromium or Chrome: the dashboard is NOT tested; install one, or name it by CHROME"
@@ -42,7 +45,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dashboard(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The dashboard's origin, of a system of its own. The browser comes first: without one nothing is started."""
     system = System(tmp_path_factory.mktemp("dashboard"))

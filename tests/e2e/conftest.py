@@ -74,7 +74,7 @@ class System:
         return self._process is not None and self._process.poll() is None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system that is stopped in the end, whatever a test did with it."""
     system = System(tmp_path_factory.mktemp("system"))
@@ -83,7 +83,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         assert system.stop() == 0, system.output
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running(system: System) -> Endpoints:
     """Where the running system answers."""
     return system.start()
