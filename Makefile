@@ -28,6 +28,13 @@ run: $(READY) ## The whole system on this machine  (PORT=4566 FEEDS=auto|live|si
 smoke: $(READY) ## The user's journey against what `make run` runs
 	@python -m local.smoke
 
+.PHONY: status metrics
+status: $(READY) ## How what `make run` runs does: feeds, gaps, queues, functions, what is down
+	@python -m local.status
+
+metrics: $(READY) ## The same figures for Prometheus, on loopback; docs/grafana.json shows them  (PORT=9464)
+	@python -m local.metrics --port $(or $(PORT),9464)
+
 chaos: $(READY) ## The whole system under random faults, and its candles after them  (SECONDS=300 PORT=4766 SEED=1)
 	@python -m local.chaos --seconds $(or $(SECONDS),300) --port $(or $(PORT),4766) --seed $(or $(SEED),1)
 

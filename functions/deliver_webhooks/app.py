@@ -12,7 +12,7 @@ from cryptopulse.aws.notices import Errand
 from cryptopulse.domain.alerts import Alert, Fired
 from cryptopulse.domain.webhooks import DELAYS, WebhookUrl, sign
 from cryptopulse.errors import FeedDownError
-from cryptopulse.telemetry import entrypoint, logger, metrics
+from cryptopulse.telemetry import entrypoint, logger, metrics, noted
 
 EARLY = 1_000
 """Milliseconds that a try may come before it is due."""
@@ -28,7 +28,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     outcomes = [_attempt(record) for record in event["Records"]]
     for outcome in outcomes:
         metrics.add_metric(f"Webhooks_{outcome}", MetricUnit.Count, 1)
-    logger.info("delivered", outcomes=outcomes)
+    logger.info("delivered", outcomes=outcomes, **noted())
 
 
 def _attempt(record: dict[str, Any]) -> Outcome:

@@ -15,7 +15,7 @@ from cryptopulse.domain.series import Series, lane_of
 from cryptopulse.domain.sightings import Seen, observe
 from cryptopulse.domain.ticks import Record, decode
 from cryptopulse.errors import ServiceError, UnreadableError
-from cryptopulse.telemetry import entrypoint, logger, metrics
+from cryptopulse.telemetry import entrypoint, logger, metrics, noted, place
 
 OUTBOX_EVERY = MINUTE
 """Milliseconds between looks for what was left behind."""
@@ -40,6 +40,7 @@ _memory = Memory()
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     now = wiring.now()
     batch, unreadable = _read(event["Records"])
+    where = place(event["Records"], now)
     found = {series: seen for series, seen in observe(batch, _memory.newest).items() if seen.is_news}
     heads = wiring.alerts().heads({lane_of(series, wiring.settings().LANES) for series in found}) if found else {}
     fired: list[Fired] = []
@@ -49,8 +50,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
                 _evaluate(series, found[series], heads[series], now, fired)
     finally:
         left = _tell(fired, now)
-    metrics.add_metric("AlertsFired", MetricUnit.Count, len(fired))
-    logger.info("evaluated", series=len(found), unreadable=unreadable, fired=len(fired), left=left)
+    if fired:
+        metrics.add_metric("AlertsFired", MetricUnit.Count, len(fired))
+    told: dict[str, Any] = {
+        "series": len(found),
+        "unreadable": unreadable,
+        "fired": [each.id for each in fired],
+        "left": left,
+    }
+    logger.info("evaluated", **where, **told, **noted())
 
 
 def _read(raw: list[dict[str, Any]]) -> tuple[list[tuple[Record, int]], int]:

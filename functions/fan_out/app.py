@@ -1,26 +1,28 @@
 """Sends WebSocket clients what changed, conflated to what each of them is owed, whenever a doorbell rings."""
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
 from math import ceil
+from operator import itemgetter
 from random import sample
 from secrets import token_hex
 from time import sleep
 from typing import Any, NamedTuple
 
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from msgspec import UNSET
 
 from cryptopulse import wiring
 from cryptopulse.aws.connections import Head
 from cryptopulse.aws.doorbells import Doorbell, read
-from cryptopulse.aws.sockets import CLOSE
+from cryptopulse.aws.sockets import CLOSE, Delivery
 from cryptopulse.domain import frames
 from cryptopulse.domain.fanning import UNREACHABLE, Bodies, Published, Shard
 from cryptopulse.domain.subscriptions import IDLE_AFTER, SETTLED, Connection
 from cryptopulse.errors import ServiceError, UnreadableError
-from cryptopulse.telemetry import entrypoint, logger
+from cryptopulse.telemetry import entrypoint, logger, metrics, noted, place
 
 LONGEST_WAIT = {"aws": 1_000, "local": 300}
 """Milliseconds to wait for who may not be sent to yet. The local cloud's consumers share one thread."""
@@ -61,6 +63,7 @@ def _owner() -> str:
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     deadline = wiring.now() + context.get_remaining_time_in_millis() - RESERVE
     rung, unreadable = _read(event["Records"])
+    where = place(event["Records"], wiring.now())
     remembered = {number: _recall(number) for number in rung}
     shards = {number: memory.shard for number, memory in remembered.items()}
     _look(shards, rung)
@@ -80,7 +83,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         _check(shard)
     _close(shards, deadline)
     connections = sum(len(shard.connections) for shard in shards.values())
-    logger.info("fanned out", shards=sorted(shards), unreadable=unreadable, connections=connections, frames=sent)
+    told = {number: dict(sorted(bell.versions.items())) for number, bell in sorted(rung.items())}
+    logger.info(
+        "fanned out", **where, shards=told, unreadable=unreadable, connections=connections, frames=sent, **noted()
+    )
 
 
 def _read(records: list[dict[str, Any]]) -> tuple[dict[int, Doorbell], int]:
@@ -213,7 +219,22 @@ def _send(shards: Mapping[int, Shard], deadline: int) -> int:
             _remove(shard, post.connection, min(now + FAREWELLS, deadline))
         elif delivery.taken or now < deadline:  # else there was no time for it
             shard.settle(post, delivery.taken, now)
-    return sum(delivery.taken for delivery in deliveries)
+    return _measured(deliveries, map(itemgetter(1), posts))
+
+
+def _measured(deliveries: Sequence[Delivery], posts: Iterable[Sequence[bytes]]) -> int:
+    """Counts what became of the frames; returns how many were taken."""
+    counts = {
+        "FramesSent": sum(each.taken for each in deliveries),
+        "FramesGone": sum(each.gone for each in deliveries),
+        "FramesThrottled": sum(
+            len(post) - each.taken for post, each in zip(posts, deliveries, strict=True) if not each.gone
+        ),
+    }
+    for name, count in counts.items():
+        if count:  # a metric costs by the hour in which it is told
+            metrics.add_metric(name, MetricUnit.Count, count)
+    return counts["FramesSent"]
 
 
 def _close(shards: Mapping[int, Shard], deadline: int) -> None:

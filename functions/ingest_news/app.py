@@ -14,7 +14,7 @@ from cryptopulse.domain.news import Item, article, distinct
 from cryptopulse.domain.news_sources import Source
 from cryptopulse.errors import FeedDownError, ServiceError
 from cryptopulse.feeds.news_feed import NewsFeed
-from cryptopulse.telemetry import entrypoint, logger, metrics
+from cryptopulse.telemetry import entrypoint, logger, metrics, noted
 
 NEWSAPI = "newsapi"
 """The source that tells of all the world; newsrooms' own feeds are of crypto alone."""
@@ -124,6 +124,7 @@ def _report(told: Mapping[str, Told], new: int, left_out: int) -> None:
     failing = {name: each.source.error for name, each in told.items() if each.source.kind}
     metrics.add_metric("Articles", MetricUnit.Count, new)
     metrics.add_metric("NewsFailures", MetricUnit.Count, len(failing))
+    metrics.add_metric("NewsAnswers", MetricUnit.Count, len(told) - len(failing))
     log = logger.warning if failing else logger.info
     log(
         "read the news",
@@ -131,4 +132,5 @@ def _report(told: Mapping[str, Told], new: int, left_out: int) -> None:
         left_out=left_out,
         told={name: len(each.articles) for name, each in told.items()},
         failing=failing,
+        **noted(),
     )

@@ -14,6 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse import wiring
 from cryptopulse.domain.candles import MINUTE
+from cryptopulse.domain.health import figures
 from cryptopulse.domain.lanes import SeriesState
 from cryptopulse.domain.polling import Ids, Span, closed, plan, records
 from cryptopulse.domain.series import Series
@@ -21,7 +22,7 @@ from cryptopulse.domain.streaming import StreamState
 from cryptopulse.domain.ticks import Candles, Trades
 from cryptopulse.domain.venues import Product, Session, VenueState, followed
 from cryptopulse.feeds.feed import Feed
-from cryptopulse.telemetry import entrypoint, logger
+from cryptopulse.telemetry import entrypoint, logger, metrics, noted
 
 MARGIN = 12_000
 """Milliseconds before the time limit after which no venue is asked any more."""
@@ -55,6 +56,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     settings, market, feeds = wiring.settings(), wiring.market(), wiring.feeds()
     before = market.series()
     lanes = market.lanes(range(settings.LANES))
+    now = wiring.now()
     known = {name: state for lane in lanes.values() for name, state in lane.series.items()}
     streams = _living_streams()
     with ThreadPoolExecutor(len(feeds)) as threads:
@@ -64,13 +66,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     series = followed(settings.assets, settings.quotes, listings, before)
     if series != before:
         market.save_series(series)
-    for venue, poll in polled.items():
-        _measure(venue, poll)
+    for venue, known_of in figures(polled, before, lanes, now).items():
+        _measure(venue, polled[venue], known_of.age(now), known_of.gaps)
+    if settings.PRICE_MODE == "stream":
+        metrics.add_metric("VenuesStreamed", MetricUnit.Count, sum(poll.mode == "stream" for poll in polls))
     wiring.doorbells().ring({})  # who is to be said good-bye to must not wait for news
     told = {venue: {"mode": poll.mode, "ticks": poll.ticks, **poll.state._asdict()} for venue, poll in polled.items()}
     is_well = all(poll.mode == settings.PRICE_MODE and not poll.state.kind for poll in polls)
     log = logger.info if is_well else logger.warning
-    log("polled", mode=settings.PRICE_MODE, series=len(series), venues=told)
+    log("polled", mode=settings.PRICE_MODE, series=len(series), venues=told, **noted())
     return {venue: poll.ticks for venue, poll in polled.items()}
 
 
@@ -159,13 +163,16 @@ def _ticks(told: Candles | Trades) -> int:
     return len(told.bars if isinstance(told, Candles) else told.trades)
 
 
-def _measure(venue: str, poll: Polled) -> None:
+def _measure(venue: str, poll: Polled, age: float | None, gaps: int) -> None:
+    """Tells of a venue, and of all: `FeedAge` and `GapsOpen` as /health had them when the minute began."""
     with_venue = EphemeralMetrics()
     with_venue.add_dimension("venue", venue)
     with_venue.add_metric("Ticks", MetricUnit.Count, poll.ticks)
     with_venue.add_metric("Calls", MetricUnit.Count, poll.state.calls)
     for kind, count in poll.failures.items():
         with_venue.add_metric(f"Failures_{kind}", MetricUnit.Count, count)
-    if poll.state.ok_at:
-        with_venue.add_metric("PriceAge", MetricUnit.Seconds, (wiring.now() - poll.state.ok_at) / 1000)
+    for told in (with_venue, metrics):
+        told.add_metric("GapsOpen", MetricUnit.Count, gaps)
+        if age is not None:
+            told.add_metric("FeedAge", MetricUnit.Seconds, age)
     with_venue.flush_metrics()

@@ -1,6 +1,7 @@
 """Folds what arrives on the stream into the lanes' live state and their candles."""
 
 from base64 import b64decode
+from itertools import chain
 from typing import Any, NamedTuple
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -10,9 +11,9 @@ from cryptopulse import wiring
 from cryptopulse.aws.market import LazyMinutes
 from cryptopulse.domain.folding import expected_minutes, fold
 from cryptopulse.domain.lanes import Lane
-from cryptopulse.domain.ticks import Record, Trades, decode
+from cryptopulse.domain.ticks import Quote, Record, Trades, decode
 from cryptopulse.errors import ConditionError, ThrottledError, UnreadableError
-from cryptopulse.telemetry import entrypoint, logger, metrics
+from cryptopulse.telemetry import entrypoint, logger, metrics, noted, place
 
 TRIES = 3
 
@@ -23,18 +24,22 @@ _lanes: dict[int, Lane] = {}
 @entrypoint
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     batches, unreadable, newest = _read(event["Records"])
+    where = place(event["Records"], wiring.now())
     versions = {lane: _advance(lane, records) for lane, records in batches.items()}
     try:
         wiring.doorbells().ring(versions)
     except ThrottledError:
         logger.exception("not rung")  # the next doorbell says all that this one would have said
-    metrics.add_metric("UnreadableRecords", MetricUnit.Count, unreadable)
+    if unreadable:
+        metrics.add_metric("UnreadableRecords", MetricUnit.Count, unreadable)
+    metrics.add_metric("TicksFolded", MetricUnit.Count, sum(map(_ticks, chain.from_iterable(batches.values()))))
     lag = {}
     if newest.time:
         lag = {"arrived": newest.arrived - newest.time, "folded": wiring.now() - newest.time}
         metrics.add_metric("TickArrivalLag", MetricUnit.Milliseconds, lag["arrived"])
         metrics.add_metric("TickFoldLag", MetricUnit.Milliseconds, lag["folded"])
-    logger.info("folded", records=len(event["Records"]), unreadable=unreadable, versions=versions, lag=lag)
+    told: dict[str, Any] = {"unreadable": unreadable, "versions": versions, "newest": newest.time, "lag": lag}
+    logger.info("folded", **where, **told, **noted())
 
 
 class Newest(NamedTuple):
@@ -66,6 +71,12 @@ def _read(raw: list[dict[str, Any]]) -> tuple[dict[int, list[Record]], int, Newe
             trades = [each.trades for each in record.messages if isinstance(each, Trades) and each.trades]
             newest = max([newest, *(Newest(each[-1][3], arrived) for each in trades)])
     return batches, unreadable, newest
+
+
+def _ticks(record: Record) -> int:
+    """How many prices a record tells, candles apart."""
+    trades = sum(len(each.trades) for each in record.messages if isinstance(each, Trades))
+    return trades + sum(isinstance(each, Quote) for each in record.messages)
 
 
 def _advance(number: int, records: list[Record]) -> int:

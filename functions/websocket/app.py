@@ -43,7 +43,7 @@ from cryptopulse.domain.subscriptions import (
 )
 from cryptopulse.domain.times import rfc3339
 from cryptopulse.errors import CryptoPulseError, GoneError, ServiceError
-from cryptopulse.telemetry import entrypoint, logger
+from cryptopulse.telemetry import entrypoint, logger, noted
 
 if TYPE_CHECKING:
     from cryptopulse.aws.limits import Limits
@@ -144,7 +144,7 @@ def _answer(event: Mapping[str, Any]) -> None:
     if refusal := action if isinstance(action, Refusal) else _try(connection, action, now):
         _tell(id_, refusal, now)
     else:
-        logger.info("answered", connection=id_, frame=type(action).__name__)
+        logger.info("answered", connection=id_, frame=type(action).__name__, **noted())
 
 
 def _try(connection: Connection, action: Action, now: int) -> Refusal | None:

@@ -15,6 +15,7 @@ from local.journeys.accounts import User
 from local.journeys.answers import call
 from local.processes import Processes
 from local.smoke import journey
+from local.watching import METRICS, Watch, metric
 from tests.e2e.conftest import System
 
 DAY_S = 86_400
@@ -42,6 +43,13 @@ def client(running: Endpoints) -> Iterator[httpx.Client]:
 
 def test_the_users_journey(running: Endpoints) -> None:
     assert len(list(journey(running))) == 74
+
+
+def test_all_figures_are_there_and_nothing_is_down(running: Endpoints) -> None:
+    samples = Watch(running, time.time() - 600).look()
+    assert {name: value for name, value in samples.items() if name[0] == "up" and not value} == {}
+    assert {metric(name) for name, _ in samples} >= set(METRICS) - {"errors_total"}
+    assert samples["ticks_folded_total", ()] > 0
 
 
 def test_the_wipe_leaves_nothing_of_an_ended_account_and_all_of_another(client: httpx.Client, system: System) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import boto3
 import pytest
 
-from cryptopulse import wiring
+from cryptopulse import telemetry, wiring
 from cryptopulse.aws.doorbells import Doorbell, read
 from cryptopulse.domain.subscriptions import Connection
 from cryptopulse.errors import UnreadableError
@@ -31,8 +31,14 @@ def test_a_shard_can_be_rung_by_name() -> None:
 
 def test_shards_spread_over_the_streams_hashes(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
     put: list[Any] = []
-    monkeypatch.setattr(wiring.stream(), "put", put.extend)
+
+    def accept(entries: list[Any]) -> dict[str, str]:
+        put.extend(entries)
+        return {entry["PartitionKey"]: str(number) for number, entry in enumerate(entries)}
+
+    monkeypatch.setattr(wiring.stream(), "put", accept)
     wiring.doorbells().ring({}, [0, 1])
+    assert telemetry.rung.get() == {0: "0", 1: "1"}
     assert [int(entry["ExplicitHashKey"]) for entry in put] == [2**126, 3 * 2**126]
 
 

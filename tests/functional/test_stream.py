@@ -96,7 +96,9 @@ def test_a_call_is_within_the_services_limits(monkeypatch: pytest.MonkeyPatch) -
     assert [len(call) for call in client.calls] == [RECORDS, 1]
     large = b"x" * (BYTES // 2)
     monkeypatch.setattr("cryptopulse.aws.stream.encode", lambda record: large)
-    monkeypatch.setattr(client, "call", lambda operation, body: {"Records": [{}] * len(sizes(body))})
+    monkeypatch.setattr(
+        client, "call", lambda operation, body: {"Records": [{"SequenceNumber": "1"}] * len(sizes(body))}
+    )
     called: list[int] = []
 
     def sizes(body: Mapping[str, Any]) -> list[Any]:

@@ -401,8 +401,8 @@ def test_every_trigger_has_an_event_to_try_it_with() -> None:
 
 def test_an_alarm_rings_when_clients_get_nothing() -> None:
     resources = template.load()["Resources"]
-    ((name, alarm),) = [(name, each) for name, each in resources.items() if each["Type"] == "AWS::CloudWatch::Alarm"]
-    assert (name, alarm["Condition"], resources["Alarms"]["Condition"]) == ("FanOutErrors", "IsAws", "IsAws")
+    alarm = resources["FanOutErrors"]
+    assert (alarm["Condition"], resources["Alarms"]["Condition"]) == ("IsAws", "IsAws")
     watched = alarm["Properties"]
     assert (watched["Namespace"], watched["MetricName"], watched["Statistic"]) == ("AWS/Lambda", "Errors", "Sum")
     assert watched["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "FanOut"}}]

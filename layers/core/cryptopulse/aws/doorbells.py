@@ -11,6 +11,7 @@ import msgspec
 from cryptopulse.aws.connections import Connections
 from cryptopulse.aws.stream import Stream, entry
 from cryptopulse.errors import UnreadableError
+from cryptopulse.telemetry import rung
 
 PREFIX: Final = "fan#"
 USERS: Final = "users"
@@ -61,7 +62,9 @@ class Doorbells:
         more = {USERS: sorted(users), NEWS: news}
         data = msgspec.json.encode({**versions, **{name: told for name, told in more.items() if told}})
         if shards:
-            self._stream.put([entry(f"{PREFIX}{shard}", shard, self._connections.shards, data) for shard in shards])
+            of = self._connections.shards
+            sequences = self._stream.put([entry(f"{PREFIX}{shard}", shard, of, data) for shard in shards])
+            rung.set((rung.get() or {}) | {shard: sequences[f"{PREFIX}{shard}"] for shard in shards})
 
 
 def read(partition: str, data: bytes, shards: int) -> Doorbell:

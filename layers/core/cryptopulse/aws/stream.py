@@ -96,17 +96,24 @@ class Stream:
     def _entry(self, lane: int, data: bytes) -> dict[str, Any]:
         return entry(f"lane#{lane}", lane, self._lanes, data)
 
-    def put(self, entries: list[dict[str, Any]]) -> None:
+    def put(self, entries: list[dict[str, Any]]) -> dict[str, str]:
         """Puts up to 500 entries; those that are refused again, with full jitter.
+
+        Returns:
+            The sequence number of the last record of each partition key.
 
         Raises:
             ThrottledError, ServiceError: As `publish`.
         """
+        sequences: dict[str, str] = {}
         for attempt in range(ATTEMPTS):
-            results = zip(entries, self._put(entries), strict=True)
+            results = list(zip(entries, self._put(entries), strict=True))
             refused = [(each, result) for each, result in results if "ErrorCode" in result]
+            sequences |= {
+                each["PartitionKey"]: result["SequenceNumber"] for each, result in results if "ErrorCode" not in result
+            }
             if not refused:
-                return
+                return sequences
             entries = [each for each, _ in refused]
             if attempt < ATTEMPTS - 1:
                 self._sleep(random.uniform(0, min(2.0, 0.1 * 2**attempt)))

@@ -1,7 +1,7 @@
 """How well the system does, judged by ages."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from msgspec import Meta, Struct
 
@@ -91,6 +91,50 @@ class Health(Struct):
     checks: Checks
 
 
+class Figures(NamedTuple):
+    """What the lanes know of a venue's prices.
+
+    Attributes:
+        newest: When (Unix ms) its newest price was made; 0 where there is none.
+        gaps: Series with trades or candles missing that are still asked for.
+        repaired: Gaps in the trades repaired since the beginning.
+    """
+
+    newest: int = 0
+    gaps: int = 0
+    repaired: int = 0
+
+    def age(self, now: int) -> float | None:
+        """Seconds since then."""
+        return round(max(0, now - self.newest) / 1000, 1) if self.newest else None
+
+
+def figures(venues: Iterable[str], series: Iterable[Series], lanes: Mapping[int, Lane], now: int) -> dict[str, Figures]:
+    """What the lanes know of each venue.
+
+    Args:
+        venues: Those that should tell prices.
+        series: The series followed.
+        lanes: Their lanes, by number.
+        now: Unix ms.
+    """
+    followed = {str(each) for each in series}
+    newest = dict.fromkeys(venues, 0)
+    gaps = dict.fromkeys(newest, 0)
+    repaired = dict.fromkeys(newest, 0)
+    oldest = now - KEPT_MINUTES
+    for lane in lanes.values():
+        for venue, (_, count) in lane.gaps.items():
+            if venue in newest:
+                repaired[venue] += count
+        for name, state in lane.series.items():
+            venue = Series.parse(name).venue
+            if name in followed and venue in newest:
+                newest[venue] = max(newest[venue], state.time)
+                gaps[venue] += bool(state.repairs) or any(gap.to_minute >= oldest for gap in state.missing)
+    return {venue: Figures(newest[venue], gaps[venue], repaired[venue]) for venue in newest}
+
+
 def check(
     venues: Iterable[str],
     series: Iterable[Series],
@@ -111,45 +155,29 @@ def check(
         sources: How the sources of news have been answering.
         now: Unix ms.
     """
-    followed = {str(each) for each in series}
-    newest = dict.fromkeys(venues, 0)
-    gaps = dict.fromkeys(newest, 0)
-    repaired = dict.fromkeys(newest, 0)
-    oldest = now - KEPT_MINUTES
-    for lane in lanes.values():
-        for venue, (_, count) in lane.gaps.items():
-            if venue in newest:
-                repaired[venue] += count
-        for name, state in lane.series.items():
-            venue = Series.parse(name).venue
-            if name in followed and venue in newest:
-                newest[venue] = max(newest[venue], state.time)
-                gaps[venue] += bool(state.repairs) or any(gap.to_minute >= oldest for gap in state.missing)
     prices = {}
-    for venue in newest:
+    for venue, known in figures(venues, series, lanes, now).items():
         answering = states.get(venue, VenueState(""))
         stream = None if streams is None else streams.get(venue, StreamState())
-        prices[venue] = _venue(newest[venue], gaps[venue], repaired[venue], answering, stream, now)
+        prices[venue] = _venue(known, answering, stream, now)
     return Checks(Store("ok"), prices, {name: _source(source, now) for name, source in sources.items()})
 
 
-def _venue(
-    newest: int, gaps: int, repaired: int, state: VenueState, stream: StreamState | None, now: int
-) -> VenueHealth:
-    age = max(0, now - newest)
+def _venue(known: Figures, state: VenueState, stream: StreamState | None, now: int) -> VenueHealth:
+    age = max(0, now - known.newest)
     mode: Mode = "stream" if stream is not None and stream.is_alive(now) else "poll"
     is_fallback = stream is not None and mode == "poll"
     status: Status = "ok"
-    if not newest or age > STALE:
+    if not known.newest or age > STALE:
         status = "down"
-    elif age > LATE[mode] or gaps or state.kind or is_fallback:
+    elif age > LATE[mode] or known.gaps or state.kind or is_fallback:
         status = "degraded"
     return VenueHealth(
         status=status,
         mode=mode,
-        age_seconds=round(age / 1000, 1) if newest else None,
-        gaps=gaps,
-        gaps_repaired=repaired,
+        age_seconds=known.age(now),
+        gaps=known.gaps,
+        gaps_repaired=known.repaired,
         reconnects=sum(now - at < REMEMBERED for at in stream.reconnects) if stream is not None else 0,
         error=state.kind or None,
         retry_at=rfc3339(state.until) if state.until > now else None,
