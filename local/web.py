@@ -117,7 +117,8 @@ class _Files(StaticFiles):
 
 async def _forward(upstream: httpx.AsyncHTTPTransport, base: str, request: Request) -> Response:
     path: bytes = request.scope["raw_path"].removeprefix(b"/api")
-    if b".." in unquote_to_bytes(path).split(b"/"):
+    # What does not begin with a slash would be part of the upstream's host.
+    if not path.startswith(b"/") or b".." in unquote_to_bytes(path).split(b"/"):
         return Response(status_code=400)
     sent = httpx.Request(
         request.method,
@@ -167,7 +168,7 @@ async def _join(browser: WebSocket, url: str) -> None:
             max_size=None,
         )
     except InvalidStatus as refusal:
-        answer = Response(refusal.response.body, refusal.response.status_code)
+        answer = Response(bytes(refusal.response.body or b""), refusal.response.status_code)
         raw = [
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in refusal.response.headers.raw_items()
         ]

@@ -169,7 +169,6 @@ def test_the_answer_to_head_has_its_length_and_no_body(browser: httpx.Client, up
     assert (got.headers["content-length"], got.content) == ("10", b"")
 
 
-@pytest.mark.xfail(strict=True, reason="local/web.py takes what follows /api for the upstream's host")
 def test_no_other_host_is_asked(ports: int, dist: Path, upstream: Upstream) -> None:
     port = free_ports()
     web = make_app(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}", dist)
@@ -239,7 +238,6 @@ def test_how_a_browser_leaves_is_passed_on(ports: int, upstream: Upstream) -> No
     eventually(lambda: upstream.close_code == 4000)
 
 
-@pytest.mark.xfail(strict=True, reason="local/web.py answers 500: a refusal with a body is a bytearray")
 def test_a_refused_handshake_is_refused(ports: int, upstream: Upstream) -> None:
     with pytest.raises(InvalidStatus) as refused, join(ports, "?ticket=spent"):
         pass

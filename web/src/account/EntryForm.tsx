@@ -26,7 +26,8 @@ export function EntryForm({ title, action, enter, fields, children }: Props) {
     mutationFn: enter,
     onSuccess: () => navigate(nextPage(search), { replace: true }),
   });
-  if (status === "signed-in" && entry.isIdle) return <Redirect to={nextPage(search)} replace />;
+  if (status === "signed-in" && !entry.isPending && !entry.isSuccess)
+    return <Redirect to={nextPage(search)} replace />;
   const errors = fieldErrors(entry.error);
   return (
     <Page title={title} heading={<span className="visually-hidden">{title}</span>}>

@@ -5,9 +5,12 @@ test("goes back to the page that asked", () => {
   expect(nextPage("?next=%2Falerts%3Fsymbol%3DBTC-USD")).toBe("/alerts?symbol=BTC-USD");
 });
 
-test.each(["", "?next=https%3A%2F%2Fevil.example", "?next=%2F%2Fevil.example", "?next=%2F%5Cevil.example"])(
-  "never leaves our pages: %s",
-  (search) => {
-    expect(nextPage(search)).toBe("/portfolios");
-  },
-);
+test.each([
+  "",
+  "?next=https%3A%2F%2Fevil.example",
+  "?next=%2F%2Fevil.example",
+  "?next=%2F%5Cevil.example",
+  "?next=%2F%09%2Fevil.example",
+])("never leaves our pages: %s", (search) => {
+  expect(nextPage(search)).toBe("/portfolios");
+});

@@ -1,5 +1,5 @@
 /** Where to go after signing in: only to a page of our own. */
 export function nextPage(search: string): string {
   const next = new URLSearchParams(search).get("next") ?? "";
-  return /^\/(?![/\\])/.test(next) ? next : "/portfolios";
+  return /^\/(?![/\\\s])/.test(next) ? next : "/portfolios";
 }

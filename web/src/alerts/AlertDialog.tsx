@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { useState } from "react";
 import { api, body, type Schema } from "../api/client";
+import { idempotencyKeys } from "../api/idempotencyKeys";
 import { PRIVATE } from "../api/query";
 import * as numbers from "../format/numbers";
 import { useTick, useTickFeed } from "../live/hooks";
@@ -38,14 +39,14 @@ export function AlertDialog({ alert, symbol: first, onClose }: Props) {
   const [symbol, setSymbol] = useState(first);
   const [condition, setCondition] = useState<Condition>(alert?.condition ?? "above");
   const [fault, setFault] = useState<string>();
-  const attempt = useRef(crypto.randomUUID());
+  const [keyOf] = useState(idempotencyKeys);
   const save = useMutation({
     mutationFn: async (sent: Sent): Promise<Schema["SecretAlertView"] | Alert> =>
       "make" in sent
         ? body(
             api.POST("/alerts", {
               body: sent.make,
-              params: { header: { "Idempotency-Key": attempt.current } },
+              params: { header: { "Idempotency-Key": keyOf(sent.make) } },
             }),
           )
         : body(
@@ -60,9 +61,6 @@ export function AlertDialog({ alert, symbol: first, onClose }: Props) {
         toast(alert ? "The alert is changed." : "The alert is armed.", "up");
         onClose();
       }
-    },
-    onError: () => {
-      attempt.current = crypto.randomUUID();
     },
   });
   const secret = save.data && secretOf(save.data);

@@ -58,6 +58,7 @@ export async function download(path: string, accept: string, fallbackName: strin
   } catch {
     throw Problem.unreachable();
   }
+  if (response.status === 401) session.end();
   if (!response.ok) throw await Problem.of(response);
   const named = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "");
   const url = URL.createObjectURL(await response.blob());

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 type Answer = () => Response | Promise<Response>;
 
 const calls: string[] = [];
+const sent: RequestInit[] = [];
 const answers = new Map<string, Answer>();
 
 function json(body: object, status = 200): Response {
@@ -21,12 +22,13 @@ async function newSession() {
 }
 
 beforeEach(() => {
-  calls.length = 0;
+  calls.length = sent.length = 0;
   answers.clear();
   localStorage.clear();
   let queue: Promise<unknown> = Promise.resolve();
-  vi.stubGlobal("fetch", async (path: string) => {
+  vi.stubGlobal("fetch", async (path: string, init: RequestInit) => {
     calls.push(path);
+    sent.push(init);
     const answer = answers.get(path);
     if (!answer) throw new TypeError("Failed to fetch");
     return answer();
@@ -70,6 +72,43 @@ describe("a visitor", () => {
     await session.restore();
     expect(session.status).toBe("anonymous");
     expect(localStorage.getItem("cryptopulse.signed-in")).toBeNull();
+  });
+
+  test("whose session cannot be asked for now is tried again, as soon as the server lets", async () => {
+    vi.useFakeTimers();
+    localStorage.setItem("cryptopulse.signed-in", "1");
+    const busy = { status: 429, headers: { "retry-after": "3" } };
+    answers.set("/api/auth/refresh", () => Response.json({}, busy));
+    const session = await newSession();
+    await session.restore();
+    expect(session.status).toBe("anonymous");
+    answers.set("/api/auth/refresh", () => pair("first"));
+    await vi.advanceTimersByTimeAsync(2_999);
+    expect(session.status).toBe("anonymous");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(session.status).toBe("signed-in");
+  });
+
+  test("who left while the token was being spent waits for the next one", async () => {
+    vi.useFakeTimers();
+    localStorage.setItem("cryptopulse.signed-in", "1");
+    let answer = (_: Response): void => undefined;
+    answers.set("/api/auth/refresh", () => new Promise((resolve) => (answer = resolve)));
+    void (await newSession()).restore();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(sent[0]?.keepalive).toBe(true);
+
+    vi.stubGlobal("navigator", { locks: { request: (_: string, act: () => unknown) => act() } }); // it went with the page
+    const session = await newSession();
+    const restored = session.restore();
+    await vi.advanceTimersByTimeAsync(1_900);
+    expect(calls).toHaveLength(1);
+    answer(pair("first"));
+    answers.set("/api/auth/refresh", () => pair("second"));
+    await vi.advanceTimersByTimeAsync(100);
+    await restored;
+    expect(await session.accessToken()).toBe("second");
+    expect(calls).toHaveLength(2);
   });
 
   test("who is offline keeps the mark for the next visit", async () => {
@@ -119,6 +158,20 @@ describe("a user", () => {
     vi.setSystemTime(31_000);
     expect(await Promise.all([session.accessToken(), session.accessToken()])).toEqual(["second", "second"]);
     expect(calls).toEqual(["/api/auth/login", "/api/auth/refresh"]);
+  });
+
+  test("in whose place somebody signs in in another tab is forgotten first", async () => {
+    answers.set("/api/auth/login", () => pair("ann's"));
+    answers.set("/api/auth/refresh", () => pair("bob's"));
+    const session = await newSession();
+    await session.signIn("ann@example.com", "two otters and a kite");
+    const seen: string[] = [];
+    session.subscribe(() => seen.push(session.status));
+    const tab = new BroadcastChannel("cryptopulse.session");
+    tab.postMessage("started");
+    await vi.waitFor(() => expect(seen).toEqual(["restoring", "signed-in"]));
+    tab.close();
+    expect(await session.accessToken()).toBe("bob's");
   });
 
   test("who signs out is forgotten, also when the session had ended already", async () => {

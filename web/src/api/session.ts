@@ -1,5 +1,6 @@
 import { useSyncExternalStore } from "react";
 import { Problem } from "./problem";
+import { isPassing } from "./query";
 import type { components } from "./schema";
 
 type TokenPair = components["schemas"]["TokenPair"];
@@ -9,7 +10,11 @@ export type SessionStatus = "restoring" | "anonymous" | "signed-in";
 
 const MARK = "cryptopulse.signed-in";
 const LOCK = "cryptopulse.refresh";
+const UNDER_WAY = "cryptopulse.refreshing";
 const EARLY_MS = 30_000;
+/** For the answer to a page that left while it refreshed. */
+const LEFT_BEHIND_MS = 2_000;
+const RESTORE_AGAIN_S = 10;
 
 /**
  * Who is signed in. The access token lives in memory, the refresh token in a cookie that no script can read.
@@ -24,7 +29,10 @@ class Session {
 
   constructor() {
     if (localStorage.getItem(MARK) !== null) this.#status = "restoring";
-    this.#tabs.onmessage = ({ data }) => (data === "ended" ? this.#forget() : void this.restore());
+    this.#tabs.onmessage = ({ data }) => {
+      if (data === "ended") this.#forget();
+      else this.#takeOver();
+    };
   }
 
   get status(): SessionStatus {
@@ -43,13 +51,26 @@ class Session {
       await this.accessToken();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      this.#set("anonymous"); // unreachable: the mark stays, the next visit tries again
+      this.#set("anonymous"); // the mark stays: it is tried again
+      if (isPassing(error))
+        setTimeout(() => void this.restore(), (error.retryAfter ?? RESTORE_AGAIN_S) * 1000);
     }
+  }
+
+  /** Somebody has signed in in another tab: the cookie is theirs, and what is here may be another user's. */
+  #takeOver(): void {
+    if (this.#access) {
+      this.#access = undefined;
+      this.#set("restoring");
+    }
+    void this.restore();
   }
 
   /** Raises Problem: 401 when e-mail or password is wrong. */
   async signIn(email: string, password: string): Promise<void> {
-    const response = await post("/api/auth/login", { email, password, cookie: true });
+    const response = await navigator.locks.request(LOCK, () =>
+      post("/api/auth/login", { email, password, cookie: true }),
+    );
     if (!response.ok) throw await Problem.of(response);
     localStorage.setItem(MARK, "1");
     this.#keep(await response.json());
@@ -86,7 +107,7 @@ class Session {
 
   async #refresh(): Promise<string | null> {
     if (localStorage.getItem(MARK) === null) return null;
-    const response = await post("/api/auth/refresh");
+    const response = await spend();
     if (response.ok) return this.#keep(await response.json());
     if (response.status !== 401 && response.status !== 403) throw await Problem.of(response);
     this.end();
@@ -111,10 +132,29 @@ class Session {
   }
 }
 
+/**
+ * Spends the refresh token, which a second time would end the session. So a page that is left meanwhile (`keepalive`) still
+ * gets the next one for whoever comes after, who waits for it: the lock went with the page, this mark did not.
+ */
+async function spend(): Promise<Response> {
+  if (localStorage.getItem(UNDER_WAY) !== null) await pause(LEFT_BEHIND_MS);
+  localStorage.setItem(UNDER_WAY, "1");
+  try {
+    return await post("/api/auth/refresh");
+  } finally {
+    localStorage.removeItem(UNDER_WAY);
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 async function post(path: string, body?: object): Promise<Response> {
   try {
     return await fetch(path, {
       method: "POST",
+      keepalive: true,
       ...(body && { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
     });
   } catch {

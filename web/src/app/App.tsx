@@ -1,6 +1,7 @@
 import { QueryClientProvider } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect } from "react";
-import { Route, Switch } from "wouter";
+import { Route, Switch, useLocation } from "wouter";
+import { AlertWatch } from "../alerts/AlertWatch";
 import { api, body } from "../api/client";
 import { forgetUser, queries } from "../api/query";
 import { session, useSession } from "../api/session";
@@ -9,7 +10,7 @@ import type { Want } from "../live/wants";
 import { MarketPage } from "../market/MarketPage";
 import { Page } from "../ui/layout";
 import { SkeletonRows } from "../ui/states";
-import { toast } from "../ui/toasts";
+import { clearToasts, toast } from "../ui/toasts";
 import { Boundary } from "./Boundary";
 import { NotFoundPage } from "./NotFoundPage";
 import { useTheme } from "./preferences";
@@ -22,7 +23,6 @@ const NewsPage = lazy(() => import("../news/NewsPage"));
 const PortfoliosPage = lazy(() => import("../portfolio/PortfoliosPage"));
 const PortfolioPage = lazy(() => import("../portfolio/PortfolioPage"));
 const AlertsPage = lazy(() => import("../alerts/AlertsPage"));
-const AlertWatch = lazy(() => import("../alerts/AlertWatch"));
 const SettingsPage = lazy(() => import("../account/SettingsPage"));
 const SignInPage = lazy(() => import("../account/SignInPage"));
 const RegisterPage = lazy(() => import("../account/RegisterPage"));
@@ -40,10 +40,9 @@ export function App() {
 function Dashboard() {
   const status = useSession();
   useTheme();
+  const [path] = useLocation();
+  useEffect(() => session.subscribe(forgetLeft), []);
   useEffect(() => void session.restore(), []);
-  useEffect(() => {
-    if (status === "anonymous") forgetUser();
-  }, [status]);
   return (
     <LiveProvider
       url={LIVE_URL}
@@ -53,7 +52,7 @@ function Dashboard() {
       onDropped={dropped}
     >
       <Shell>
-        <Boundary>
+        <Boundary path={path}>
           <Suspense fallback={<PageSkeleton />}>
             <Switch>
               <Route path="/" component={MarketPage} />
@@ -93,18 +92,21 @@ function Dashboard() {
           </Suspense>
         </Boundary>
       </Shell>
-      {status === "signed-in" && (
-        <Suspense>
-          <AlertWatch />
-        </Suspense>
-      )}
+      {status === "signed-in" && <AlertWatch />}
     </LiveProvider>
   );
 }
 
+/** At once, so that nothing of the user's is there for the next. */
+function forgetLeft(): void {
+  if (session.status === "signed-in") return;
+  forgetUser();
+  clearToasts();
+}
+
 /** What opens the WebSocket as the user; null for who is not signed in. */
 async function ticket(): Promise<string | null> {
-  if ((await session.accessToken()) === null) return null;
+  if (session.status === "anonymous" || (await session.accessToken()) === null) return null;
   return (await body(api.POST("/auth/ws-ticket"))).ticket;
 }
 

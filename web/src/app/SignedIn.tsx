@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { Redirect, useLocation } from "wouter";
+import { Redirect, useLocation, useSearch } from "wouter";
 import { useSession } from "../api/session";
 import { Page } from "../ui/layout";
 import { SkeletonRows } from "../ui/states";
@@ -8,6 +8,7 @@ import { SkeletonRows } from "../ui/states";
 export function SignedIn({ children }: { children: ReactNode }) {
   const status = useSession();
   const [path] = useLocation();
+  const search = useSearch();
   if (status === "restoring") {
     return (
       <Page title="Loading" heading={<>&nbsp;</>}>
@@ -15,6 +16,9 @@ export function SignedIn({ children }: { children: ReactNode }) {
       </Page>
     );
   }
-  if (status === "anonymous") return <Redirect to={`/sign-in?next=${encodeURIComponent(path)}`} replace />;
+  if (status === "anonymous") {
+    const here = search ? `${path}?${search}` : path;
+    return <Redirect to={`/sign-in?next=${encodeURIComponent(here)}`} replace />;
+  }
   return children;
 }

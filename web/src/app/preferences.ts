@@ -33,6 +33,7 @@ export function usePreferences(): Use {
     mutationFn: (next: Preferences) => body(api.PUT("/users/me/preferences", { body: next })),
     scope: { id: "preferences" },
     onMutate: (next) => {
+      void client.cancelQueries({ queryKey: KEY }); // what is being read is older than this
       const before = client.getQueryData<Preferences>(KEY);
       client.setQueryData(KEY, next);
       return before;
@@ -65,6 +66,15 @@ export function useTheme(): void {
   }, [theme, signedIn]);
 }
 
+/** What an earlier visit kept; nothing where that cannot be read. */
+function kept(text: string | null): Partial<Preferences> {
+  try {
+    return JSON.parse(text ?? "{}");
+  } catch {
+    return {};
+  }
+}
+
 /** The preferences of who has no account, in this browser. */
 class Visitor {
   #text: string | null = null;
@@ -80,7 +90,7 @@ class Visitor {
     const text = localStorage.getItem(KEPT);
     if (text !== this.#text) {
       this.#text = text;
-      this.#preferences = { ...DEFAULTS, ...(text ? JSON.parse(text) : {}) };
+      this.#preferences = { ...DEFAULTS, ...kept(text) };
     }
     return this.#preferences;
   };

@@ -1,8 +1,8 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useRef } from "react";
+import { useState } from "react";
 import { useLocation } from "wouter";
 import { api, body } from "../api/client";
-import { Problem } from "../api/problem";
+import { idempotencyKeys } from "../api/idempotencyKeys";
 import { usePreferences } from "../app/preferences";
 import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
@@ -17,22 +17,18 @@ export function NewPortfolioDialog({ onClose }: { onClose: () => void }) {
   const from = { name: "", base_currency, cost_basis };
   const client = useQueryClient();
   const [, navigate] = useLocation();
-  const attempt = useRef(crypto.randomUUID());
+  const [keyOf] = useState(idempotencyKeys);
   const make = useMutation({
     mutationFn: (form: PortfolioForm) =>
       body(
         api.POST("/portfolios", {
-          params: { header: { "Idempotency-Key": attempt.current } },
+          params: { header: { "Idempotency-Key": keyOf(form) } },
           body: form,
         }),
       ),
     onSuccess: ({ id }) => {
       void client.invalidateQueries({ queryKey: PORTFOLIOS, exact: true });
       navigate(`/portfolios/${id}`);
-    },
-    onError: (error) => {
-      // Where the answer was lost, the same key finds out whether it was made; a refusal is another attempt.
-      if (error instanceof Problem && error.status !== 0) attempt.current = crypto.randomUUID();
     },
   });
   const errors = fieldErrors(make.error);

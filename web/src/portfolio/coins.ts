@@ -1,5 +1,5 @@
-import { useQuery } from "@tanstack/react-query";
-import { api, body, type Schema } from "../api/client";
+import type { Schema } from "../api/client";
+import { useCoins as useCoinsQuery } from "../api/coins";
 
 export type Coins = readonly Schema["Coin"][];
 
@@ -7,11 +7,7 @@ const NONE: Coins = [];
 
 /** What is tracked, with the symbols that each is traded by; none until it is known. */
 export function useCoins(): { coins: Coins; isPending: boolean } {
-  const { data, isPending } = useQuery({
-    queryKey: ["coins"],
-    queryFn: () => body(api.GET("/coins", { params: { query: { limit: 500 } } })),
-    staleTime: 60 * 60_000,
-  });
+  const { data, isPending } = useCoinsQuery();
   return { coins: data?.items ?? NONE, isPending };
 }
 

@@ -32,6 +32,10 @@ export function toast(text: ReactNode, tone: Toast["tone"] = "neutral"): void {
   setTimeout(() => drop(id), LASTS_MS);
 }
 
+export function clearToasts(): void {
+  set([]);
+}
+
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);

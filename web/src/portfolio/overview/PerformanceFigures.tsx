@@ -102,8 +102,8 @@ export function PerformanceFigures({ performance, benchmark }: Props) {
       </Figures>
       <footer className={css.footer}>
         <p>
-          <Time value={performance.start} style="date" /> to <Time value={performance.end} style="dateTime" />
-          . <Gaps performance={performance} />
+          {day(performance.start.slice(0, 10))} (UTC) to <Time value={performance.end} style="dateTime" />.{" "}
+          <Gaps performance={performance} />
         </p>
         {benchmark}
       </footer>

@@ -1,11 +1,11 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, body } from "../../api/client";
+import { idempotencyKeys } from "../../api/idempotencyKeys";
 import { Dialog } from "../../ui/Dialog";
 import { toast } from "../../ui/toasts";
 import type { Portfolio } from "../portfolios";
 import { type Draft, newValues } from "./form";
-import { idempotencyKeys } from "./idempotencyKeys";
 import { TransactionForm } from "./TransactionForm";
 import { invalidatePortfolios } from "./transactions";
 

@@ -1,5 +1,5 @@
 import type { InputHTMLAttributes } from "react";
-import { useCoins } from "./transactions";
+import { useCoins } from "../../api/coins";
 import css from "./transactions.module.css";
 
 interface Props extends InputHTMLAttributes<HTMLInputElement> {

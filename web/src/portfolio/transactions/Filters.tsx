@@ -1,8 +1,9 @@
 import { useState } from "react";
+import { useCoins } from "../../api/coins";
 import { CodeInput } from "./CodeInput";
 import { codeOf } from "./form";
 import { isKind, KINDS } from "./kinds";
-import { type Filter, useCoins } from "./transactions";
+import type { Filter } from "./transactions";
 import css from "./transactions.module.css";
 
 const CODE = /^[A-Z0-9]{1,20}$/;

@@ -3,7 +3,6 @@ import {
   type QueryClient,
   type UseInfiniteQueryResult,
   useInfiniteQuery,
-  useQuery,
 } from "@tanstack/react-query";
 import { api, body, type Schema } from "../../api/client";
 import { product } from "../../format/decimal";
@@ -40,14 +39,6 @@ export function useTransactions(
         }),
       ),
     getNextPageParam: ({ next_cursor }) => next_cursor,
-  });
-}
-
-export function useCoins() {
-  return useQuery({
-    queryKey: ["coins"],
-    queryFn: () => body(api.GET("/coins", { params: { query: { limit: 500 } } })),
-    staleTime: 60 * 60_000,
   });
 }
 
