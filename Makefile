@@ -10,7 +10,7 @@ READY := .venv/ready-$(shell cat requirements/dev.txt | cksum | cut -d ' ' -f 1)
 $(shell .venv/bin/python -c '' 2>/dev/null || rm -f .venv/ready-*)
 VERSION = $(shell git describe --always --tags --dirty=-$$(git diff HEAD | cksum | cut -d ' ' -f 1) 2>/dev/null || echo unversioned)
 
-.PHONY: help env run test fuzz check openapi format bench smoke chaos load collect redrive backup restore backfill web dev screenshots build build-aws build-host deploy lock clean reset
+.PHONY: help env run test fuzz check openapi format bench costs audit smoke chaos load collect redrive backup restore backfill web dev screenshots build build-aws build-host deploy lock clean reset
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -77,6 +77,7 @@ check: $(READY) ## Format, lint, types, import contracts, templates
 	ruff check .
 	mypy
 	lint-imports
+	python -m local.licences
 	python -m local.openapi --check
 	python -m local.dashboard check
 	sam validate --lint
@@ -93,6 +94,18 @@ format: $(READY) ## Formats the code
 bench: $(READY) ## Benchmarks  (NAME=candles for one)
 	@python -m bench $(NAME)
 
+costs: $(READY) ## What a month costs, by service  (USERS=500 INTERVAL=5 SESSIONS= REQUESTS= MINUTES= …; WRITE=1: docs/costs.md)
+	@python -m local.costs $(if $(WRITE),--write) $(foreach name,USERS SESSIONS REQUESTS MINUTES INTERVAL TRANSACTIONS ALERTS,$(if $($(name)),--$(name) "$($(name))"))
+
+# It reads the pins with their hashes and installs none of them.
+audit: ## Known vulnerabilities of all dependencies, asked of the indexes
+	@python=$$(PYTHON="$(PYTHON)" sh local/python.sh) && "$$python" -m venv .audit
+	@.audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/audit.txt
+	.audit/bin/pip-audit --disable-pip --require-hashes $(AUDITED:%=--requirement %)
+	cd web && npm audit --omit=dev
+
+AUDITED = requirements/dev.txt $(wildcard layers/*/requirements.txt functions/*/requirements.txt)
+
 build: build-aws build-host ## Artefacts for AWS (.aws-sam/aws) and for this machine (.aws-sam/host), byte code included
 
 build-aws: PLATFORM := aarch64
@@ -101,9 +114,12 @@ build-aws build-host: build-%: $(READY)
 	PLATFORM=$(PLATFORM) PYTHON=python sam build --build-dir .aws-sam/$*
 	python -m compileall -q --invalidation-mode unchecked-hash .aws-sam/$*
 
-deploy: build ## To AWS, with your credentials: the stack, then the dashboard  (PARAMETERS="PriceMode=stream")
-	sam deploy --config-file "$(CURDIR)/samconfig.toml" --parameter-overrides Version=$(VERSION) $(PARAMETERS)
-	@python -m local.publish
+deploy: build ## To AWS, with your credentials: the stack, then the dashboard  (STAGE=dev|prod PARAMETERS="PriceMode=stream")
+	sam deploy --config-file "$(CURDIR)/samconfig.toml" --config-env $(or $(STAGE),default) $(if $(CI),--no-confirm-changeset) --parameter-overrides Version=$(VERSION) $(STAGED) $(PARAMETERS)
+	@python -m local.publish --stack cryptopulse$(STAGE:%=-%)
+
+# What `samconfig.toml` has for the stage: an override on the command line replaces all of it.
+STAGED = $(if $(STAGE),$(shell python -c "import tomllib; print(tomllib.load(open('samconfig.toml', 'rb'))['$(STAGE)']['deploy']['parameters']['parameter_overrides'])"))
 
 lock: $(READY) ## Newest versions into the requirements files
 	cd layers/dependencies && $(LOCK) requirements.in
@@ -111,12 +127,13 @@ lock: $(READY) ## Newest versions into the requirements files
 	cd functions/ingest_news && $(LOCK) --no-allow-unsafe $(DEMONSTRATION:%=--unsafe-package %) requirements.in
 	cd layers/analytics && $(LOCK) requirements.in
 	cd requirements && $(LOCK) dev.in
+	cd requirements && $(LOCK) audit.in
 
 DEMONSTRATION = requests certifi charset-normalizer idna urllib3
 LOCK = pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
 
 clean: ## Removes what was built, not the data
-	rm -rf .aws-sam .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .screenshots web/dist web/node_modules
+	rm -rf .aws-sam .audit .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .screenshots web/dist web/node_modules
 
 reset: ## Forgets the local cloud's data
 	rm -rf .local

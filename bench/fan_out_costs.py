@@ -1,55 +1,21 @@
 """What WebSocket clients cost a month, by how many there are and how often they hear: ours, and three other ways.
 
-Counted: microseconds, units and bytes as `make bench NAME=fan_out` prints them. Prices are list
-prices of us-east-1 without free tiers; a month is 30 days, and all clients are connected all the time, each with five
-symbols of which one changes each second.
+Counted: microseconds, units and bytes as `make bench NAME=fan_out` prints them (`local/costs.py` names them). Prices
+are those of `local/prices.py` without free tiers; a month is 30 days, and all clients are connected all the time, each
+with five symbols of which one changes each second.
 """
 
-from typing import Final, NamedTuple
+from math import ceil
+from typing import Final
 
-SECONDS: Final = 2_592_000
-FRAME: Final = 500
-"""Bytes of a frame of five prices, with its headers."""
-SEND_US: Final = 35
-"""CPU of a post (`fan_out`), and of a client in a beat."""
-BEAT_US: Final = 10
-BOTO3_US: Final = 1_000
-STATE: Final = 8.5
-"""Bytes of a client in the shard's state."""
-SHARD_CLIENTS: Final = 5_000
-SHARE: Final = 512 / 1769
-"""Of a core, that a function of 512 MB has."""
-MILLION: Final = 1e6
+from local import prices
+from local.costs import COUNTS, GB, HALF, HOURS, SECONDS, SHARE
+from local.prices import MILLION
 
-
-class Prices(NamedTuple):
-    """Dollars."""
-
-    message: float = 1.00 / MILLION
-    message_over: float = 0.80 / MILLION
-    """Above a billion."""
-    connection_minute: float = 0.25 / MILLION
-    invocation: float = 0.20 / MILLION
-    gb_second: float = 0.0000133334
-    write: float = 0.625 / MILLION
-    read: float = 0.125 / MILLION
-    egress_gb: float = 0.09
-    cdn_request: float = 1.00 / MILLION
-    cdn_gb: float = 0.085
-    container_hour: float = 0.5 * 0.03238 + 1 * 0.00356
-    """Fargate, arm64, half a core and 1 GB."""
-    balancer_hour: float = 0.0225
-    capacity_unit_hour: float = 0.008
-    """A load balancer's: 3,000 connections, or 1 GB an hour."""
-
-
-PRICES: Final = Prices()
-
-
-def messages(count: float) -> float:
-    """Of API Gateway."""
-    over = max(0.0, count - 1e9)
-    return (count - over) * PRICES.message + over * PRICES.message_over
+FRAME: Final = COUNTS.frame_bytes
+BEAT_GB_S: Final = COUNTS.beat_s * HALF
+CONTAINER_HOUR: Final = 0.5 * prices.CORE_HOUR.each + prices.MEMORY_HOUR.each
+"""Half a core and 1 GB."""
 
 
 def pushed(clients: int, interval: float, frames: float, cpu_us: float) -> float:
@@ -57,42 +23,41 @@ def pushed(clients: int, interval: float, frames: float, cpu_us: float) -> float
     count = clients * frames * SECONDS / interval
     busy = count * cpu_us / MILLION / SHARE
     return (
-        messages(count)
-        + clients * SECONDS / 60 * PRICES.connection_minute
-        + busy * 0.5 * PRICES.gb_second
-        + count * FRAME / 1e9 * PRICES.egress_gb
+        prices.MESSAGE.of(count)
+        + prices.CONNECTION_MINUTE.of(clients * SECONDS / 60)
+        + prices.GB_SECOND.of(busy * HALF)
+        + prices.EGRESS_GB.of(count * FRAME / GB)
     )
 
 
 def ours(clients: int, interval: float) -> float:
     """A frame an interval with all that changed; the shards' states written in each beat, a second."""
-    shards = -(-clients // SHARD_CLIENTS)
-    units = shards * -(-STATE * min(clients, SHARD_CLIENTS) // 1024)
-    beats = SECONDS * (PRICES.invocation + 0.02 * 0.5 * PRICES.gb_second)
-    table = SECONDS * (units * PRICES.write + 2 * shards * PRICES.read)
-    return pushed(clients, interval, 1, SEND_US + BEAT_US) + beats + table
+    shards = ceil(clients / COUNTS.shard_clients)
+    units = shards * ceil(COUNTS.state_bytes * min(clients, COUNTS.shard_clients) / 1024)
+    beats = prices.INVOCATION.of(SECONDS) + prices.GB_SECOND.of(SECONDS * BEAT_GB_S)
+    table = prices.WRITE.of(SECONDS * units) + prices.READ.of(SECONDS * 2 * shards)
+    return pushed(clients, interval, 1, COUNTS.post_us + COUNTS.beat_us) + beats + table
 
 
 def naive(clients: int, interval: float) -> float:
     """Each tick, five a second, to each client by boto3, and a Scan of the connections for each."""
-    scans = 5 * SECONDS * -(-clients * 100 // 8192) * PRICES.read
-    return pushed(clients, 1, 5, BOTO3_US) + scans
+    scans = prices.READ.of(COUNTS.symbols * SECONDS * ceil(clients * COUNTS.naive_connection_bytes / 8192))
+    return pushed(clients, 1, COUNTS.symbols, COUNTS.boto3_post_us) + scans
 
 
 def polled(clients: int, interval: float) -> float:
     """`GET /prices` each interval, answered by CloudFront, which asks us once a second."""
     requests = clients * SECONDS / interval
-    return requests * (PRICES.cdn_request + FRAME / 1e9 * PRICES.cdn_gb) + SECONDS * PRICES.cdn_request
+    return prices.CDN_REQUEST.of(requests + SECONDS) + prices.CDN_GB.of(requests * FRAME / GB)
 
 
 def containers(clients: int, interval: float) -> float:
     """Two, one more for each 20,000 clients, holding the sockets behind a load balancer."""
-    number = max(2, -(-clients // 20_000))
-    gb = clients * SECONDS / interval * FRAME / 1e9
-    units = max(clients / 3000, gb / (SECONDS / 3600))
-    hours = SECONDS / 3600
-    balancer = hours * (PRICES.balancer_hour + units * PRICES.capacity_unit_hour)
-    return number * hours * PRICES.container_hour + balancer + gb * PRICES.egress_gb
+    number = max(2, ceil(clients / COUNTS.container_clients))
+    gb = clients * SECONDS / interval * FRAME / GB
+    units = max(clients / 3000, gb / HOURS)
+    balancer = prices.BALANCER_HOUR.of(HOURS) + prices.CAPACITY_UNIT_HOUR.of(units * HOURS)
+    return number * HOURS * CONTAINER_HOUR + balancer + prices.EGRESS_GB.of(gb)
 
 
 def break_even(interval: float) -> int:
