@@ -212,7 +212,7 @@ class Watch:
         if told.get("level") in ("ERROR", "CRITICAL"):
             self._add("errors_total", of, 1)
         if told.get("message") == "answered" and "ms" in told:
-            route = ("method", told["method"]), ("route", told["route"] or ""), ("status", str(told["status"]))
+            route = ("method", told["method"]), ("route", told.get("route", "")), ("status", str(told["status"]))
             self._add("requests_count", route, 1)
             self._add("requests_sum", route, told["ms"] / 1000)
         if "sequences" in told:

@@ -47,7 +47,7 @@ def private(portfolio: str) -> tuple[Shown, ...]:
         Shown("portfolios", "/portfolios"),
         Shown("portfolio", f"/portfolios/{portfolio}"),
         Shown("transactions", f"/portfolios/{portfolio}/transactions"),
-        Shown("transaction", f"/portfolios/{portfolio}/transactions", "Add transaction"),
+        Shown("transaction", f"/portfolios/{portfolio}/transactions", "Add"),
         Shown("import", f"/portfolios/{portfolio}/transactions", "Import"),
         Shown("gains", f"/portfolios/{portfolio}/gains"),
         Shown("alerts", "/alerts"),
@@ -131,7 +131,7 @@ def take(page: Page, shown: Shown, theme: str) -> None:
         page.goto(shown.path)
         page.wait_for_timeout(SETTLED_MS)
         if shown.opened_by:
-            page.get_by_role("button", name=shown.opened_by).first.click()
+            page.get_by_role("button", name=shown.opened_by, exact=True).first.click()
             page.wait_for_timeout(SETTLED_MS / 5)
         file = FOLDER / f"{shown.name}-{theme}-{width}.png"
         page.screenshot(path=file, full_page=shown.opened_by is None)

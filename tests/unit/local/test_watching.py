@@ -48,7 +48,7 @@ def counted() -> Samples:
         ("ProcessTicks", json.dumps(FOLDED)),
         ("ProcessTicks", "REPORT RequestId: 1\tDuration: 17 ms\tBilled Duration: 17 ms\tMemory Size: 512 MB"),
         ("Queries", json.dumps(ANSWERED)),
-        ("Queries", json.dumps(ANSWERED | {"route": None, "status": 404})),
+        ("Queries", json.dumps({name: ANSWERED[name] for name in ANSWERED if name != "route"} | {"status": 404})),
         ("Queries", json.dumps({"level": "ERROR", "message": "failed"})),
         ("Websocket", json.dumps({"message": "answered", "frame": "Ping"})),
     ]:
