@@ -47,7 +47,7 @@ class Stack:
 
     def client(self, service: str, **more: Any) -> Any:
         """A client of one of AWS's services."""
-        return self._session.client(service, endpoint_url=self._endpoint, **more)  # type: ignore[call-overload]
+        return self._session.client(service, endpoint_url=self._endpoint, **more)  # type: ignore[call-overload] # its stubs know the names of services only
 
     @cached_property
     def resources(self) -> Mapping[str, str]:

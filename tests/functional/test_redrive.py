@@ -51,7 +51,7 @@ class Operator:
         self.fails = False
 
     def client(self, service: str, **_: Any) -> Any:
-        return self._aws.client(service)  # type: ignore[call-overload]
+        return self._aws.client(service)  # type: ignore[call-overload] # its stubs know the names of services only
 
     def invoke(self, function: str, payload: bytes) -> None:
         self.invoked.append(function)
