@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e.conftest import System
 
@@ -17,6 +17,11 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+
+
+PATIENCE_MS = 30_000
+"""Two cores run another whole system meanwhile."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def chrome() -> str | None:
@@ -59,7 +64,7 @@ def dashboard(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def page(browser: Browser, dashboard: str) -> Iterator[Page]:
     """A page of a new visitor on which nothing goes wrong: no error in the console, no failed request."""
     context = browser.new_context(base_url=dashboard, viewport={"width": 1280, "height": 900}, locale="en-US")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     wrong: list[str] = []
     page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)

@@ -71,7 +71,7 @@ def test_the_market_is_live_and_what_a_visitor_watches_is_kept(page: Page) -> No
     row = page.get_by_role("row").filter(has_text="BTC-USD")
     price = row.get_by_text(re.compile(r"^\$[\d,]+\.\d\d$")).first
     first = price.inner_text()
-    expect(price).not_to_have_text(first, timeout=30_000)
+    expect(price).not_to_have_text(first)
     expect(page.get_by_text("Simulated prices")).to_be_visible()
     row.get_by_role("button", name=re.compile("Bitcoin")).click()
     page.reload()
@@ -93,11 +93,11 @@ def test_an_asset_has_its_candles_and_indicators(page: Page) -> None:
 def test_who_is_offline_is_told_and_goes_on_by_himself(page: Page) -> None:
     page.goto("/")
     live = page.get_by_role("banner").get_by_role("status")
-    expect(live).to_have_text("Live", timeout=30_000)
+    expect(live).to_have_text("Live")
     page.context.set_offline(True)
     expect(page.get_by_text("You are offline")).to_be_visible()
     page.context.set_offline(False)
-    expect(live).to_have_text("Live", timeout=30_000)
+    expect(live).to_have_text("Live")
 
 
 def test_the_users_journey(page: Page, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_the_users_journey(page: Page, tmp_path: Path) -> None:
     value = page.get_by_role("definition").filter(has_text="$").first
     first = value.inner_text()
     assert float(first.strip("$").replace(",", "")) > 0
-    expect(value).not_to_have_text(first, timeout=30_000)
+    expect(value).not_to_have_text(first)
     assert_accessible(page)
 
     # A file, of which one line cannot be read.
@@ -149,9 +149,7 @@ def test_the_users_journey(page: Page, tmp_path: Path) -> None:
     page.get_by_role("button", name="New alert").first.click()
     page.get_by_label("Price in USD").fill("1")
     page.get_by_role("button", name="Make alert").click()
-    expect(page.get_by_role("region", name="Notifications").get_by_text("BTC-USD is above $1.00")).to_be_visible(
-        timeout=30_000
-    )
+    expect(page.get_by_role("region", name="Notifications").get_by_text("BTC-USD is above $1.00")).to_be_visible()
     assert_accessible(page)
 
     page.goto("/settings/sessions")
