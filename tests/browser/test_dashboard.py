@@ -105,17 +105,18 @@ def test_the_users_journey(page: Page, tmp_path: Path) -> None:
 
     # A portfolio, and what was bought.
     page.get_by_role("button", name=re.compile("portfolio", re.IGNORECASE)).first.click()
-    page.get_by_label("Name").fill("Long term")
-    page.get_by_role("button", name="Create portfolio").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("Long term")
+    dialog.get_by_role("button", name="Create portfolio").click()
     page.wait_for_url(re.compile(r"/portfolios/\w+"))
     portfolio = page.url
     page.goto(f"{portfolio}/transactions")
     page.get_by_role("button", name="Add", exact=True).click()
-    page.get_by_label("Asset").fill("BTC")
-    page.get_by_label("Quantity").fill("0,5")
-    page.get_by_label("Unit price").fill("40000")
-    page.get_by_label("Time").fill("2026-02-03T10:00:00")
-    page.get_by_role("dialog").get_by_role("button", name="Add transaction").click()
+    dialog.get_by_label("Asset").fill("BTC")
+    dialog.get_by_label("Quantity").fill("0,5")
+    dialog.get_by_label("Unit price").fill("40000")
+    dialog.get_by_label("Time").fill("2026-02-03T10:00:00")
+    dialog.get_by_role("button", name="Add transaction").click()
     expect(page.get_by_text("The transaction is added.")).to_be_visible()
 
     # It is worth something, and each moment something else.
@@ -132,9 +133,9 @@ def test_the_users_journey(page: Page, tmp_path: Path) -> None:
     page.goto(f"{portfolio}/transactions")
     page.get_by_role("button", name="Import").first.click()
     page.locator("input[type=file]").set_input_files(csv)
-    expect(page.get_by_role("dialog").get_by_text("quantity")).to_be_visible()
-    page.get_by_role("button", name="Import the other 2 transactions").click()
-    page.get_by_role("button", name="Done").click()
+    expect(dialog.get_by_text("quantity")).to_be_visible()
+    dialog.get_by_role("button", name="Import the other 2 transactions").click()
+    dialog.get_by_role("button", name="Done").click()
     expect(page.get_by_role("row").filter(has_text="ETH")).to_have_count(2)
     page.goto(f"{portfolio}/gains")
     settled(page)
@@ -147,8 +148,8 @@ def test_the_users_journey(page: Page, tmp_path: Path) -> None:
     # An alert that holds already fires at once, and is told wherever one is.
     page.goto("/alerts")
     page.get_by_role("button", name="New alert").first.click()
-    page.get_by_label("Price in USD").fill("1")
-    page.get_by_role("button", name="Make alert").click()
+    dialog.get_by_label("Price in USD").fill("1")
+    dialog.get_by_role("button", name="Make alert").click()
     expect(page.get_by_role("region", name="Notifications").get_by_text("BTC-USD is above $1.00")).to_be_visible()
     assert_accessible(page)
 
