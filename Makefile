@@ -10,7 +10,7 @@ READY := .venv/ready-$(shell cat requirements/dev.txt | cksum | cut -d ' ' -f 1)
 $(shell .venv/bin/python -c '' 2>/dev/null || rm -f .venv/ready-*)
 VERSION = $(shell git describe --always --tags --dirty=-$$(git diff HEAD | cksum | cut -d ' ' -f 1) 2>/dev/null || echo unversioned)
 
-.PHONY: help env run test fuzz check openapi format bench costs audit smoke chaos load collect redrive backup restore backfill web dev screenshots build build-aws build-host deploy lock clean reset
+.PHONY: help env run test fuzz check openapi format bench costs audit scan smoke chaos load collect redrive backup restore backfill web dev screenshots build build-aws build-host deploy lock clean reset
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -104,6 +104,12 @@ audit: ## Known vulnerabilities of all dependencies, asked of the indexes
 	.audit/bin/pip-audit --disable-pip --require-hashes $(AUDITED:%=--requirement %)
 	cd web && npm audit --omit=dev
 
+# Checkov is heavier than all else together: an environment of its own, and no network.
+scan: ## The template against Checkov's rules; .checkov.yaml says which are left out, and why
+	@python=$$(PYTHON="$(PYTHON)" sh local/python.sh) && "$$python" -m venv .venv-scan
+	@.venv-scan/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/scan.txt
+	.venv-scan/bin/checkov --config-file .checkov.yaml --file template.yaml
+
 AUDITED = requirements/dev.txt $(wildcard layers/*/requirements.txt functions/*/requirements.txt)
 
 build: build-aws build-host ## Artefacts for AWS (.aws-sam/aws) and for this machine (.aws-sam/host), byte code included
@@ -115,7 +121,7 @@ build-aws build-host: build-%: $(READY)
 	python -m compileall -q --invalidation-mode unchecked-hash .aws-sam/$*
 
 deploy: build ## To AWS, with your credentials: the stack, then the dashboard  (STAGE=dev|prod PARAMETERS="PriceMode=stream")
-	sam deploy --config-file "$(CURDIR)/samconfig.toml" --config-env $(or $(STAGE),default) $(if $(CI),--no-confirm-changeset) --parameter-overrides Version=$(VERSION) $(STAGED) $(PARAMETERS)
+	sam deploy --config-file "$(CURDIR)/samconfig.toml" --config-env $(or $(STAGE),default) $(if $(CI),--no-confirm-changeset) --parameter-overrides Version=$(VERSION) Release=$$(date +%s) $(STAGED) $(PARAMETERS)
 	@python -m local.publish --stack cryptopulse$(STAGE:%=-%)
 
 # What `samconfig.toml` has for the stage: an override on the command line replaces all of it.
@@ -128,12 +134,13 @@ lock: $(READY) ## Newest versions into the requirements files
 	cd layers/analytics && $(LOCK) requirements.in
 	cd requirements && $(LOCK) dev.in
 	cd requirements && $(LOCK) audit.in
+	cd requirements && $(LOCK) scan.in
 
 DEMONSTRATION = requests certifi charset-normalizer idna urllib3
 LOCK = pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
 
 clean: ## Removes what was built, not the data
-	rm -rf .aws-sam .audit .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .screenshots web/dist web/node_modules
+	rm -rf .aws-sam .audit .venv .venv-scan .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .screenshots web/dist web/node_modules
 
 reset: ## Forgets the local cloud's data
 	rm -rf .local

@@ -231,7 +231,9 @@ class Cloud:
             "Version": f"local-{_fingerprint()}",
             "Origin": self.origin,
         }
-        return defaults | own | dict(parameters)
+        complete = defaults | own | dict(parameters)
+        # What functions are published as: another one whenever a parameter or the code is.
+        return complete | {"Release": hashlib.sha256(repr(sorted(complete.items())).encode()).hexdigest()[:10]}
 
     def _sam(self, *arguments: str) -> None:
         env = host_environment() | {

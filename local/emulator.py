@@ -5,6 +5,7 @@ pinned ministack offers no other way.
 """
 
 import asyncio
+import copy
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from ministack import app
 from ministack.core import lambda_runtime
 from ministack.core.persistence import save_all, save_state
 from ministack.services import cloudformation, cloudwatch_logs, kinesis, lambda_svc
+from ministack.services.cloudformation import changesets, engine
 
 SAVE_EVERY_S = 60
 TRIM_EVERY_S = 1
@@ -36,6 +38,22 @@ def save_regularly() -> None:
         with _saving:  # in this thread: to write them takes longer than to copy them
             for service, state in states.items() if not _ended.is_set() else ():
                 save_state(service, state)
+
+
+def tell_sam_parameters() -> None:
+    """Makes SAM's transform see the values of parameters, as on AWS, and not their defaults alone.
+
+    Else functions are published once: which version is the newest follows from the parameter `Release`.
+    """
+    transform = changesets._apply_transforms  # noqa: SLF001
+
+    def transform_with_values(sent: dict[str, Any], *parameters: Any) -> Any:
+        template = copy.deepcopy(sent)
+        for name, value in engine._transform_parameters(template, *parameters).items():  # noqa: SLF001
+            template["Parameters"][name]["Default"] = value
+        return transform(template, *parameters)
+
+    changesets._apply_transforms = transform_with_values  # noqa: SLF001
 
 
 def trim_regularly() -> None:
@@ -96,6 +114,7 @@ def _on_loop[Answer](work: Coroutine[Any, Any, Answer]) -> Answer:
 
 if __name__ == "__main__":
     app.save_all = _save_last
+    tell_sam_parameters()
     trim_regularly()
     threading.Thread(target=save_regularly, daemon=True).start()
     del sys.argv[1:]
