@@ -3,14 +3,14 @@ SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
-check openapi bench collect redrive backup restore load screenshots: export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core:$(CURDIR)/clients/python
+check openapi bench collect redrive backup restore load soak screenshots: export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core:$(CURDIR)/clients/python
 
 # The environment is ready when the stamp of exactly these requirements is there, and its Python still runs.
 READY := .venv/ready-$(shell cat requirements/dev.txt | cksum | cut -d ' ' -f 1)
 $(shell .venv/bin/python -c '' 2>/dev/null || rm -f .venv/ready-*)
 VERSION = $(shell git describe --always --tags --dirty=-$$(git diff HEAD | cksum | cut -d ' ' -f 1) 2>/dev/null || echo unversioned)
 
-.PHONY: help env run test fuzz check openapi format bench costs audit scan smoke chaos load collect redrive backup restore backfill web dev screenshots build build-aws build-host deploy lock clean reset
+.PHONY: help env run test fuzz check openapi format bench costs audit scan smoke status metrics chaos soak load collect redrive backup restore backfill web dev screenshots build build-aws build-host deploy lock clean reset
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -28,7 +28,6 @@ run: $(READY) ## The whole system on this machine  (PORT=4566 FEEDS=auto|live|si
 smoke: $(READY) ## The user's journey against what `make run` runs
 	@python -m local.smoke
 
-.PHONY: status metrics
 status: $(READY) ## How what `make run` runs does: feeds, gaps, queues, functions, what is down
 	@python -m local.status
 
@@ -37,6 +36,9 @@ metrics: $(READY) ## The same figures for Prometheus, on loopback; docs/grafana.
 
 chaos: $(READY) ## The whole system under random faults, and its candles after them  (SECONDS=300 PORT=4766 SEED=1)
 	@python -m local.chaos --seconds $(or $(SECONDS),300) --port $(or $(PORT),4766) --seed $(or $(SEED),1)
+
+soak: $(READY) ## Users, clients and feeds under faults of all kinds; then all must be there once  (SECONDS=600 PORT=5066 SEED=1)
+	@python -m local.soak --seconds $(or $(SECONDS),600) --port $(or $(PORT),5066) --seed $(or $(SEED),1)
 
 load: $(READY) ## Many WebSocket clients, and what they get; STUB=1: the sender alone  (CLIENTS=500 SECONDS=60 PORT=4866)
 	@python -m local.load --clients $(or $(CLIENTS),500) --seconds $(or $(SECONDS),60) --port $(or $(PORT),4866) $(if $(STUB),--stub)

@@ -162,8 +162,7 @@ class Chaos:
             What it is.
         """
         if not self._deck:
-            at_exchanges = [partial(self._exchange, venue, fault) for venue, fault in EXCHANGE_FAULTS]
-            self._deck = [*at_exchanges, *[self._hand_over] * 3, *[self._kill_holder] * 2, *[self._kill_folder] * 3]
+            self._deck = self._all()
             self._chance.shuffle(self._deck)
         what = self._deck.pop()()
         self.done[what] += 1
@@ -181,6 +180,11 @@ class Chaos:
         """How often each did what, by venue and kind."""
         feeds = httpx.get(self._feeds, trust_env=False).raise_for_status().json()
         return {venue: counts["faults"] for venue, counts in feeds.items()}
+
+    def _all(self) -> list[Callable[[], str]]:
+        """All that can go wrong, each as often as it does in one round."""
+        at_exchanges = [partial(self._exchange, venue, fault) for venue, fault in EXCHANGE_FAULTS]
+        return [*at_exchanges, *[self._hand_over] * 3, *[self._kill_holder] * 2, *[self._kill_folder] * 3]
 
     def _exchange(self, venue: str, fault: dict[str, Any]) -> str:
         going_on = httpx.get(self._faults, trust_env=False).raise_for_status().json()
@@ -301,7 +305,7 @@ def torment(run: Run, assets: str, seconds: float, chance: random.Random, consol
     console.print(f"\n{len(audit.series)} series, {len(watchers)} watchers, faults for {seconds:.0f} s")
     try:
         _strike(run, chaos, audit, seconds, console)
-        end = _await_repairs(run, audit, start, console)
+        end = await_repairs(run, audit, start, console)
         gaps = sum(venue["gaps"] for venue in audit.prices().values())
         count, wrong, doubled = audit.candles(start, end)
     finally:
@@ -333,7 +337,7 @@ def _strike(run: Run, chaos: Chaos, audit: Audit, seconds: float, console: Conso
     chaos.end()
 
 
-def _await_repairs(run: Run, audit: Audit, start: int, console: Console) -> int:
+def await_repairs(run: Run, audit: Audit, start: int, console: Console) -> int:
     """Waits until the last minute with faults is over and nothing is missing or wrong, or patience is over.
 
     Returns:

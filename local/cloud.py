@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, TypedDict
 
 import boto3
 import httpx
+import msgspec
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local import template
+from local import cloud_faults, template
+from local.cloud_faults import CloudFault
 from local.processes import ProblemError, Processes, require_free_port
 from local.state import empty_streams
 from local.template import ROOT
@@ -187,6 +189,11 @@ class Cloud:
         """Calls a function, and does not wait for its end."""
         name = self._physical_id(function)
         boto3.client("lambda", **self._access).invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
+
+    def disturb(self, *faults: CloudFault) -> None:
+        """Puts these faults of its services in force, and no others."""
+        url = f"{self.origin}{cloud_faults.PATH}"
+        httpx.put(url, content=msgspec.json.encode(faults), trust_env=False).raise_for_status()
 
     def workers(self, function: str) -> list[int]:
         """The ids of a function's processes."""

@@ -20,6 +20,8 @@ from ministack.core.persistence import save_all, save_state
 from ministack.services import cloudformation, cloudwatch_logs, kinesis, lambda_svc
 from ministack.services.cloudformation import changesets, engine
 
+from local.cloud_faults import Disturbed
+
 SAVE_EVERY_S = 60
 TRIM_EVERY_S = 1
 LOGS_KEPT = 500
@@ -115,6 +117,7 @@ def _on_loop[Answer](work: Coroutine[Any, Any, Answer]) -> Answer:
 if __name__ == "__main__":
     app.save_all = _save_last
     tell_sam_parameters()
+    app.app = Disturbed(app.app)
     trim_regularly()
     threading.Thread(target=save_regularly, daemon=True).start()
     del sys.argv[1:]

@@ -137,6 +137,8 @@ def test_holes_and_repairs_are_asked_for_with_the_newest(
         ("binance", "banned", "banned"),
         ("binance", "restricted", "restricted"),
         ("binance", "unknown_product", "unknown_product"),
+        ("binance", "server_error", "down"),
+        ("binance", "timeout", "down"),
         ("coinbase", "rate_limited", "limited"),
         ("coinbase", "server_error", "down"),
         ("coinbase", "truncated", "down"),
