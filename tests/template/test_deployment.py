@@ -219,3 +219,4 @@ def test_whom_we_ask_is_asked_by_tls() -> None:
 def test_every_address_is_told() -> None:
     outputs = template.load()["Outputs"]
     assert {"HttpUrl", "WebSocketUrl", "WebUrl", "Failures", "AlarmTopic"} <= set(outputs)
+    assert all(output["Description"] for output in outputs.values())
