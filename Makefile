@@ -122,9 +122,9 @@ build-aws build-host: build-%: $(READY)
 	PLATFORM=$(PLATFORM) PYTHON=python sam build --build-dir .aws-sam/$*
 	python -m compileall -q --invalidation-mode unchecked-hash .aws-sam/$*
 
-deploy: build ## To AWS, with your credentials: the stack, then the dashboard  (STAGE=dev|prod PARAMETERS="PriceMode=stream")
-	sam deploy --config-file "$(CURDIR)/samconfig.toml" --config-env $(or $(STAGE),default) $(if $(CI),--no-confirm-changeset) --parameter-overrides Version=$(VERSION) Release=$$(date +%s) $(STAGED) $(PARAMETERS)
-	@python -m local.publish --stack cryptopulse$(STAGE:%=-%)
+deploy: build-aws ## To AWS, with your credentials: the stack, then the dashboard  (GUIDED=1 STAGE=dev|prod PARAMETERS="PriceMode=stream")
+	sam deploy --config-file "$(CURDIR)/samconfig.toml" --config-env $(or $(STAGE),default) $(if $(GUIDED),--guided) $(if $(CI),--no-confirm-changeset) --parameter-overrides Version=$(VERSION) Release=$$(date +%s) $(STAGED) $(PARAMETERS)
+	@python -m local.publish --stage $(or $(STAGE),default)
 
 # What `samconfig.toml` has for the stage: an override on the command line replaces all of it.
 STAGED = $(if $(STAGE),$(shell python -c "import tomllib; print(tomllib.load(open('samconfig.toml', 'rb'))['$(STAGE)']['deploy']['parameters']['parameter_overrides'])"))

@@ -6,16 +6,19 @@ somebody has open goes on working. `index.html` comes last, when all that it nam
 
 import argparse
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.exceptions import ClientError
 
 from local import dashboard
 from local.dashboard import ASSETS, PAGE
 from local.processes import ProblemError
+from local.template import ROOT
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -62,7 +65,12 @@ def publish(session: boto3.Session, stack: str, dist: Path, now: datetime) -> st
 
 
 def _outputs(session: boto3.Session, stack: str) -> dict[str, str]:
-    (found,) = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    try:
+        (found,) = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            raise ProblemError(f"there is no stack {stack}: `make deploy` makes it") from None
+        raise
     return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
 
 
@@ -86,12 +94,14 @@ def _drop(s3: "S3Client", bucket: str, keys: Iterable[str]) -> None:
 def main() -> int:
     """Builds and publishes it."""
     parser = argparse.ArgumentParser(prog="python -m local.publish", description=__doc__)
-    parser.add_argument("--stack", default="cryptopulse")
-    stack = parser.parse_args().stack
+    parser.add_argument("--stage", default="default", help="whose stack and region samconfig.toml has")
+    stage = parser.parse_args().stage
+    deployed = tomllib.loads((ROOT / "samconfig.toml").read_text())[stage]["deploy"]["parameters"]
+    session = boto3.Session(region_name=deployed.get("region"))
     try:
         dist = dashboard.build(print)
         print("Uploading the dashboard")
-        print(publish(boto3.Session(), stack, dist, datetime.now(UTC)))
+        print(publish(session, deployed["stack_name"], dist, datetime.now(UTC)))
     except ProblemError as problem:
         print(f"✗ {problem}", file=sys.stderr)
         return 1

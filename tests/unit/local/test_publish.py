@@ -94,6 +94,11 @@ def test_an_asset_that_is_there_is_not_sent_again_until_it_gets_old(session: bot
     assert s3.get_object(Bucket="files", Key="assets/index-1.js")["Body"].read() == asset.read_bytes()
 
 
+def test_no_stack_is_told(session: boto3.Session, dist: Path) -> None:
+    with pytest.raises(ProblemError, match="there is no stack absent: `make deploy` makes it"):
+        publish(session, "absent", dist, NOW)
+
+
 def test_a_stack_without_a_dashboard_is_told(session: boto3.Session, dist: Path) -> None:
     session.client("cloudformation").create_stack(
         StackName="old", TemplateBody=json.dumps({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}})
