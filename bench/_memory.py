@@ -1,8 +1,9 @@
-"""A table in memory that counts capacity units by the sizes of its items, since moto does not."""
+"""Minutes and tables in memory; a table counts capacity units by the sizes of its items, since moto does not."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from cryptopulse.aws.dynamodb import Check, Item, Removal, Table, Write
+from cryptopulse.domain.lanes import Minute
 
 
 def size(item: Item) -> int:
@@ -14,6 +15,14 @@ def size(item: Item) -> int:
         total += len(value) if isinstance(value, bytes) else 0
         total += len(str(value)) // 2 + 2 if isinstance(value, int) else 0
     return total
+
+
+class Minutes(dict[int, Minute]):
+    """A lane's minutes, as a table would hold them."""
+
+    def __missing__(self, minute: int) -> Minute:
+        self[minute] = Minute(minute)
+        return self[minute]
 
 
 class MemoryTable(Table):

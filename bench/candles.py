@@ -13,10 +13,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from boto3.dynamodb.conditions import Key
 
 from bench._cloud import cloud
+from bench._memory import Minutes
 from cryptopulse import wiring
 from cryptopulse.domain.candles import HOUR, MINUTE, floor
 from cryptopulse.domain.folding import fold
-from cryptopulse.domain.lanes import Lane, Minute
+from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.series import Series, lane_of
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Record
 
@@ -44,15 +45,9 @@ def store_packed(bars: list[Bar], now: int) -> None:
     market.merge(BTC, "1h", Candles(BTC.symbol, 2, 8, bars[0].start, bars[-1].start + HOUR, now, bars))
     minutes = [bars[-1]._replace(start=start) for start in range(floor(now, HOUR), floor(now, MINUTE), MINUTE)]
     told = Candles(BTC.symbol, 2, 8, floor(now, HOUR), max(floor(now, MINUTE), floor(now, HOUR) + MINUTE), now, minutes)
-    lane, items = Lane(lane_of(BTC, wiring.settings().LANES)), _Minutes()
+    lane, items = Lane(lane_of(BTC, wiring.settings().LANES)), Minutes()
     fold(lane, items, [Record(BTC.venue, lane.number, [told, Clock(floor(now, MINUTE))])])
     market.write(lane, 0, items.values())
-
-
-class _Minutes(dict[int, Minute]):
-    def __missing__(self, minute: int) -> Minute:
-        self[minute] = Minute(minute)
-        return self[minute]
 
 
 def store_plain(bars: list[Bar]) -> None:

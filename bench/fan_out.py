@@ -19,23 +19,19 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any, Final, NamedTuple
 
 import boto3
 from botocore.config import Config
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from httptools import HttpRequestParser
 
 from bench._cloud import REGION, free_port
 from cryptopulse.aws.client import Account, Endpoint
 from cryptopulse.aws.sigv4 import Credentials
 from cryptopulse.aws.sockets import LINES, Sockets
+from tests.certificates import self_signed
 
 LATENCY: Final = 0.010
 THREADS: Final = 64
@@ -97,34 +93,12 @@ async def stand_in(port: int, certificate: Path) -> None:
     await server.serve_forever()
 
 
-def certify(path: Path) -> None:
-    """Writes a certificate for localhost, signed by itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    form = serialization.Encoding.PEM
-    secret = key.private_bytes(form, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(secret + made.public_bytes(form))
-
-
 @contextmanager
 def served() -> Iterator[str]:
     """Yields the stand-in's URL; its certificate is the only one that this process and its children trust."""
     with tempfile.TemporaryDirectory() as folder:
         path, port = Path(folder) / "certificate.pem", free_port()
-        certify(path)
+        path.write_bytes(self_signed("localhost"))
         os.environ["SSL_CERT_FILE"] = os.environ["AWS_CA_BUNDLE"] = str(path)
         process = subprocess.Popen([sys.executable, "-m", "bench.fan_out", "stand-in", str(port), str(path)])
         try:

@@ -26,6 +26,7 @@ from local import template
 from local.simulator.app import make_app
 from local.simulator.limits import RateLimit
 from tests.cloud import Cloud, Items
+from tests.functional.stage import Stage
 from tests.functional.web import Web
 
 type Streamed = Callable[[], list[Record]]
@@ -136,6 +137,17 @@ def filled(aws: boto3.Session, moto: Cloud, fillings: dict[Fill, Items]) -> Fill
         return market
 
     return filled
+
+
+@pytest.fixture
+def stage(
+    aws: boto3.Session,
+    monkeypatch: pytest.MonkeyPatch,
+    kinesis_event: Callable[..., dict[str, Any]],
+    context: LambdaContext,
+) -> Stage:
+    """A market that alerts watch, whose clock stands."""
+    return Stage(aws, monkeypatch, kinesis_event, context)
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,11 @@
 """Alerts over HTTP: the real handler, with a market whose prices the tests set."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import boto3
 import msgspec
 import pytest
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cryptopulse import wiring
 from cryptopulse.aws.client import Client
@@ -25,16 +23,6 @@ from tests.functional.web import Person, Reply, Web
 HOOK = "https://example.com/hook"
 ABOVE = {"symbol": "BTC-USD", "condition": "above", "threshold": "100"}
 NOBODY = "0" * 32
-
-
-@pytest.fixture
-def stage(
-    aws: boto3.Session,
-    monkeypatch: pytest.MonkeyPatch,
-    kinesis_event: Callable[..., dict[str, Any]],
-    context: LambdaContext,
-) -> Stage:
-    return Stage(aws, monkeypatch, kinesis_event, context)
 
 
 @pytest.fixture

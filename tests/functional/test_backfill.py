@@ -28,7 +28,7 @@ def feeds(exchanges: Exchanges) -> Exchanges:
 def shown(block: Block) -> list[list[Any]]:
     price, size = Decimal(10) ** -block.price_scale, Decimal(10) ** -block.size_scale
     return [
-        [row.start, *(value * price for value in row.shape[:4]), row.volume * size]
+        [row.start, *(value * price for value in row[1:5]), row.volume * size]
         for row in block.rows()
         if not row.is_empty
     ]

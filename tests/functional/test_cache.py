@@ -25,7 +25,6 @@ from cryptopulse.telemetry import metrics, outcome
 
 NOW = 1_795_329_063_057
 FRESH = 30_000
-SECOND = 1000
 
 
 class Window(Struct, frozen=True):

@@ -3,10 +3,9 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -73,12 +72,7 @@ class Town:
 
 
 @pytest.fixture
-def town(
-    aws: boto3.Session,
-    monkeypatch: pytest.MonkeyPatch,
-    kinesis_event: Callable[..., dict[str, Any]],
-    context: LambdaContext,
-) -> Town:
+def town(stage: Stage, monkeypatch: pytest.MonkeyPatch, context: LambdaContext) -> Town:
     sent: list[tuple[dict[str, Any], int]] = []
     send = Queue.send
 
@@ -87,7 +81,7 @@ def town(
         sent.append((json.loads(body), delay))
 
     monkeypatch.setattr(Queue, "send", noted)
-    town = Town(Stage(aws, monkeypatch, kinesis_event, context), context, sent)
+    town = Town(stage, context, sent)
     monkeypatch.setattr(wiring, "webhooks", lambda: town.receiver)
     return town
 

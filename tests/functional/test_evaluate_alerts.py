@@ -1,13 +1,11 @@
 """Alerts on the stream: fired once by the prices that reach them, whatever fails in between."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import boto3
 import pytest
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,16 +27,6 @@ from cryptopulse.errors import ThrottledError
 from tests.functional.stage import BTC, ETH, NOON, TETHER, Stage, alert, connect, history, somebody
 
 RULES = f"RULES#{BTC}"
-
-
-@pytest.fixture
-def stage(
-    aws: boto3.Session,
-    monkeypatch: pytest.MonkeyPatch,
-    kinesis_event: Callable[..., dict[str, Any]],
-    context: LambdaContext,
-) -> Stage:
-    return Stage(aws, monkeypatch, kinesis_event, context)
 
 
 def trades(*prices: int, time: int, series: Series = BTC) -> Record:

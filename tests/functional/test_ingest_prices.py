@@ -263,7 +263,7 @@ def test_the_gap_is_filled_when_the_fault_ends(
         block = wiring.market().candles(lane, series, MINUTE, start, end, lane.now)
         price, size = Decimal(10) ** -block.price_scale, Decimal(10) ** -block.size_scale
         known = [
-            [row.start, *(value * price for value in row.shape[:4]), row.volume * size]
+            [row.start, *(value * price for value in row[1:5]), row.volume * size]
             for row in block.rows()
             if not row.is_empty
         ]
@@ -385,7 +385,7 @@ def test_few_trades_that_the_streams_lacked_come_in_one_run_and_all_candles_are_
         block = wiring.market().candles(lane, series, MINUTE, start - HOUR, start + MINUTE, lane.now)
         price, size = Decimal(10) ** -block.price_scale, Decimal(10) ** -block.size_scale
         shown = [row for row in block.rows() if not row.is_empty]
-        assert [[row.start, *(value * price for value in row.shape[:4]), row.volume * size] for row in shown] == truth(
+        assert [[row.start, *(value * price for value in row[1:5]), row.volume * size] for row in shown] == truth(
             exchanges, series, start - HOUR, start + MINUTE
         )
         assert all(row.complete for row in shown)

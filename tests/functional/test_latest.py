@@ -6,9 +6,9 @@ import pytest
 
 from cryptopulse import wiring
 from cryptopulse.aws import latest
-from cryptopulse.aws.histories import MARKS_KEPT
 from cryptopulse.aws.latest import SHOWN, Latest, Newest
 from cryptopulse.aws.market import LazyMinutes, Market
+from cryptopulse.aws.prices import MARKS_KEPT
 from cryptopulse.domain.candles import DAY, HOUR, INTERVALS, MINUTE, rows_of
 from cryptopulse.domain.charts import open_from
 from cryptopulse.domain.folding import fold
@@ -95,7 +95,7 @@ def expected(series: Series, interval: str, now: int, names: list[Indicator] = N
     ms = INTERVALS[interval]
     lane = wiring.market().lane(lane_of(series, wiring.settings().LANES))
     end = open_from(lane, series, ms, now)
-    rows = Rows.of(wiring.market().candles(lane, series, ms, end - 1000 * ms, end, now).between(0, end))
+    rows = Rows.of(wiring.market().candles(lane, series, ms, end - 4000 * ms, end, now).between(0, end))
     shown = {str(each): values(each, rows, max(0, len(rows.starts) - SHOWN)) for each in names}
     return Newest(int(rows.starts[-1]), {name: _last(each) for name, each in shown.items()})
 
@@ -190,11 +190,21 @@ def test_a_series_without_enough_rows() -> None:
     assert [name for name, value in found.items() if value is None] == ["sma:12", "rsi:11"]
 
 
+def test_rows_before_a_long_hole_count() -> None:
+    now = SIX + 11 * MINUTE
+    for start, end in ((TODAY - 140 * DAY, TODAY - 130 * DAY), (TODAY - DAY, SIX)):
+        wiring.market().merge(NEW, "1h", told(NEW, HOUR, start, end))
+    deliver(NEW, now)
+    (found,), right = (newest([NEW], "1h", now, parse("sma:60")), expected(NEW, "1h", now, parse("sma:60")))
+    assert found.time == right.time
+    assert found.values == pytest.approx(right.values)
+
+
 def test_states_kept_are_bounded() -> None:
     now = SIX + 11 * MINUTE
     small = Latest(wiring.histories(), wiring.prices(), room=100_000)
     for interval in (HOUR, DAY, HOUR):
         found = small.values([BTC, ETH], interval, NAMES, now)
         assert found == wiring.latest().values([BTC, ETH], interval, NAMES, now)
-    assert 0 < small._size <= 100_000
+    assert 0 < small._kept.used <= 100_000
     assert 0 < len(small._kept) < 2 * len(NAMES)

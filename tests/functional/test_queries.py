@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
 import boto3
 import pytest
@@ -644,3 +645,31 @@ def test_only_what_is_asked_for(ask: Ask) -> None:
     assert body(ask("/coins", {"limit": "1", "fields": "name"}))["items"] == [{"name": "Bitcoin"}]
     for path, fields in (("/prices", "nope"), ("/prices/BTC-USD", "price,price"), ("/candles/ETH-USD", "closed")):
         assert refused(ask(path, {"fields": fields})) == (422, "fields"), path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/prices",
+        "/prices/BTC-USD",
+        "/candles/ETH-USD",
+        "/indicators/BTC-USD?indicators=sma",
+        "/indicators?symbols=BTC-USD&indicators=sma",
+        "/volatility/BTC-USD",
+        "/correlation?symbols=BTC-USD,ETH-USD",
+        "/beta/ETH-USD",
+        "/news",
+        "/sentiment/BTC",
+        "/sentiment?assets=BTC",
+    ],
+)
+@pytest.mark.parametrize("media", ["application/json", "text/csv"])
+def test_members_that_there_are_not_are_refused_before_anything_is_read(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, path: str, media: str
+) -> None:
+    path, _, query = path.partition("?")
+    read: list[str] = []
+    for name in ("get", "get_many", "query"):
+        monkeypatch.setattr(Table, name, lambda *_, name=name, **__: read.append(name))
+    answer = ask(path, {**dict(parse_qsl(query)), "fields": "nope"}, headers={"accept": media})
+    assert (refused(answer), read) == ((422, "fields"), [])

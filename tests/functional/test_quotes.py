@@ -319,6 +319,15 @@ def test_blocks_that_may_change_are_read_again_after_a_minute(market: Market) ->
     assert mark("BTC", TEN - 1, now=NOW + MINUTE) == Mark(Decimal("0.01"), TEN)
 
 
+def test_a_whole_block_that_is_written_anew_is_read_again_within_a_minute(market: Market) -> None:
+    at = TODAY + HOUR
+    before = Mark(price(BTC, MINUTE, at), at + MINUTE)
+    assert mark("BTC", at) == before
+    market.merge(BTC, "1m", Candles("BTC-USD", 2, 3, at, at + MINUTE, NOW, [Bar(at, 1, 1, 1, 1, 1)]))
+    assert mark("BTC", at, now=NOW + MINUTE - 1) == before
+    assert mark("BTC", at, now=NOW + MINUTE) == Mark(Decimal("0.01"), at + MINUTE)
+
+
 def test_closes_kept_in_process_are_bounded(
     market: Market, monkeypatch: pytest.MonkeyPatch, calls: Counter[str]
 ) -> None:
@@ -347,10 +356,11 @@ def test_a_span_knows_its_closes_and_flows(market: Market, calls: Counter[str]) 
     midnight = price(SOL, MINUTE, TODAY - 1) * price(EUR, MINUTE, TODAY - 1)
     assert quotes.last("SOL", TODAY) == Quote(midnight, TODAY)
     for time, step in zip(flows, (DAY, HOUR, MINUTE, MINUTE), strict=True):
-        assert quotes.at("BTC", time) == price(BTC_TETHER, step, time) * price(EUR, step, time), time
-        assert quotes.at("USD", time) == ratio(price(EUR, step, time), price(USD, step, time)), time
+        end, rate = time // step * step + step, price(EUR, step, time)
+        assert quotes.quote("BTC", time) == Quote(price(BTC_TETHER, step, time) * rate, end), time
+        assert quotes.quote("USD", time) == Quote(ratio(rate, price(USD, step, time)), end), time
     assert quotes.last("SOL", NOW) == Quote(live(SOL) * live(EUR), NOW - AGES[SOL])
-    assert (quotes.at("NOPE", TODAY), quotes.last("NOPE", TODAY)) == (None, None)
+    assert (quotes.quote("NOPE", TODAY), quotes.last("NOPE", TODAY)) == (None, None)
 
 
 def test_a_day_without_trade_has_the_close_before(market: Market) -> None:
@@ -370,13 +380,13 @@ def test_a_span_may_begin_and_end_within_a_day(market: Market) -> None:
     quotes = wiring.quotes().span(["BTC"], "USD", start, end, [start], NOW)
     assert quotes.last("BTC", start) == Quote(price(BTC, HOUR, start - HOUR), start // HOUR * HOUR)
     assert quotes.last("BTC", end) == Quote(price(BTC, MINUTE, end - MINUTE), end // MINUTE * MINUTE)
-    assert quotes.at("BTC", start) == price(BTC, HOUR, start)
+    assert quotes.quote("BTC", start) == Quote(price(BTC, HOUR, start), start // HOUR * HOUR + HOUR)
 
 
 def test_a_span_before_history_knows_nothing(market: Market) -> None:
     quotes = wiring.quotes().span(["BTC"], "USD", DAYS - 9 * DAY, DAYS + DAY, [DAYS - 1], NOW)
     assert quotes.last("BTC", DAYS) is None
-    assert quotes.at("BTC", DAYS - 1) is None
+    assert quotes.quote("BTC", DAYS - 1) is None
     assert quotes.last("BTC", DAYS + DAY) == Quote(price(BTC, DAY, DAYS), DAYS + DAY)
 
 

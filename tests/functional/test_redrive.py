@@ -3,7 +3,6 @@
 import io
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -21,7 +20,6 @@ from functions.process_ticks import app as process_ticks
 from local import redrive
 from local.processes import ProblemError
 from local.stacks import Stack
-from tests.conftest import Event
 from tests.functional.stage import NOON, Stage, alert, history, somebody
 
 FUNCTIONS = ("ProcessTicks", "EvaluateAlerts", "FanOut", "IngestPrices", "Backfill")
@@ -224,13 +222,8 @@ def test_an_import_goes_on_unless_it_has_ended(operator: Operator) -> None:
 
 
 def test_a_webhook_that_was_given_up_is_called_again_and_one_that_was_delivered_is_not(
-    operator: Operator,
-    aws: boto3.Session,
-    monkeypatch: pytest.MonkeyPatch,
-    kinesis_event: Callable[..., Event],
-    context: LambdaContext,
+    operator: Operator, stage: Stage
 ) -> None:
-    stage = Stage(aws, monkeypatch, kinesis_event, context)
     user = somebody()
     alert(user, "above", "100", webhook_url=WebhookUrl("https://hooks.example/a"))
     stage.evaluate(stage.price(101))

@@ -3,45 +3,18 @@
 import socket
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from cryptopulse.aws.client import Account, Endpoint
 from cryptopulse.aws.sigv4 import Credentials
 from cryptopulse.aws.sockets import ATTEMPTS, CLOSE, Delivery, Sockets
 from cryptopulse.errors import GoneError, ServiceError, ThrottledError
+from tests.certificates import self_signed
 from tests.functional.callbacks import CUT, HALF, HANG, HINT, NOISE, UPGRADE, Callbacks, hang_up, served
 
 ACCOUNT = Account("us-east-1", Credentials("testing", "testing"))
-
-
-def self_signed() -> bytes:
-    """A certificate for localhost with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return secret + made.public_bytes(serialization.Encoding.PEM)
 
 
 @pytest.fixture
@@ -287,7 +260,7 @@ def test_where_nobody_listens_nothing_is_taken(monkeypatch: pytest.MonkeyPatch) 
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One for localhost with its key, signed by itself."""
     path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    path.write_bytes(self_signed())
+    path.write_bytes(self_signed("localhost"))
     return path
 
 

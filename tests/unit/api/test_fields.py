@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from msgspec import UNSET, Struct, UnsetType
 
-from cryptopulse.api.fields import named, only
+from cryptopulse.api.fields import check, named, only
 from cryptopulse.api.lists import Page
 from cryptopulse.errors import InvalidError
 
@@ -47,6 +47,8 @@ def test_an_unknown_name_is_refused(asked: str) -> None:
             only(answer, asked)
         told = "Expected some of name, from, inner, note, by commas"
         assert (refused.value.field, refused.value.message) == ("fields", told)
+    with pytest.raises(InvalidError, match="fields: Expected some of name, from, inner, note, by commas"):
+        check(Thing, asked)
 
 
 def test_a_name_comes_once() -> None:

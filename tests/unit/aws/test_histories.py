@@ -63,7 +63,8 @@ class Stage:
 
     def fresh(self) -> None:
         """Another process."""
-        self.histories = Histories(self.market, Prices(self.market, LANES))
+        self.prices = Prices(self.market, LANES)
+        self.histories = Histories(self.market, self.prices)
 
     def backfill(self, until: int) -> None:
         for series in SERIES:
@@ -126,9 +127,6 @@ def stage(begun: int, now: int) -> Stage:
         made.run(begun, now)
     made.table.blocks_read.clear()
     return made
-
-
-MORNING = TODAY + 6 * HOUR + 31 * MINUTE
 
 
 @pytest.mark.parametrize(
@@ -198,14 +196,14 @@ def test_rows_written_anew_are_seen_within_a_minute() -> None:
     system = stage(TODAY + 2 * HOUR, TODAY + 6 * HOUR)
     now = TODAY + 6 * HOUR + 10_000
     before = system.closes(BTC, HOUR, TODAY - 40 * DAY, now, now)
-    marks = system.histories.rewritten(now)
+    marks = system.prices.rewritten(now)
     repaired = told(BTC, HOUR, TODAY - 30 * DAY, TODAY - 30 * DAY + HOUR, shift=5)
     repaired.as_of = now
     system.market.merge(BTC, "1h", repaired)
     assert system.closes(BTC, HOUR, TODAY - 40 * DAY, now, now + MINUTE - 1) == before
     after = system.closes(BTC, HOUR, TODAY - 40 * DAY, now, now + MINUTE)
     assert [(a, b) for a, b in zip(before, after, strict=True) if a != b] == [(before[240], before[240] + 5)]
-    moved = system.histories.rewritten(now + MINUTE)
+    moved = system.prices.rewritten(now + MINUTE)
     assert {series for series in SERIES if moved[series] != marks[series]} == {BTC}
 
 
@@ -278,8 +276,8 @@ def test_what_is_kept_is_bounded_and_what_was_read_last_stays() -> None:
     assert read(0, 1) == ["00"]
     assert read(19, 24) == []
     assert read(18, 19) == ["18"]  # it had been read longest ago when there was no room
-    assert 0 < blocks._size <= 40_000
-    assert len(blocks._kept) == 40_000 // (1500 + 9 * 8 * 60)
+    assert 0 < blocks._kept._kept.used <= 40_000
+    assert len(blocks._kept._kept) == 40_000 // (1500 + 9 * 8 * 60)
 
 
 def test_numbers_beyond_64_bits_are_kept_too() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench._memory import Minutes
 from cryptopulse.domain import fan_state
 from cryptopulse.domain.candles import MINUTE, Block, folded, joined
 from cryptopulse.domain.fan_state import State
@@ -34,7 +35,7 @@ class World:
     def __init__(self) -> None:
         self.now = NOON
         self.lanes = {number: Lane(number) for number in range(LANES)}
-        self._minutes: dict[int, dict[int, Minute]] = {number: _Minutes() for number in range(LANES)}
+        self._minutes: dict[int, dict[int, Minute]] = {number: Minutes() for number in range(LANES)}
         self.told = dict.fromkeys(SERIES, NOON)
 
     def fold(self, series: Series, *messages: Message) -> None:
@@ -71,12 +72,6 @@ class World:
         ]
         minutes = joined(*sorted(parts, key=lambda part: part.starts[0]))
         return folded(minutes, MINUTE, interval, lane.clocks.get(series.venue, now)).between(start, end)
-
-
-class _Minutes(dict[int, Minute]):
-    def __missing__(self, minute: int) -> Minute:
-        self[minute] = Minute(minute)
-        return self[minute]
 
 
 class Socket:

@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench._memory import Minutes
 from cryptopulse.domain.candles import FROM_TRADES, FROM_VENUE, HOUR, MINUTE
 from cryptopulse.domain.folding import (
     ANEW,
@@ -21,7 +22,7 @@ from cryptopulse.domain.folding import (
     Folded,
     fold,
 )
-from cryptopulse.domain.lanes import LANE, Lane, Minute, Missing, decode_lane, decode_minute, encode_lane, encode_minute
+from cryptopulse.domain.lanes import LANE, Lane, Missing, decode_lane, decode_minute, encode_lane, encode_minute
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record, Trades
 
@@ -34,14 +35,6 @@ BEFORE = (NOON - NEWCOMER, NOON)
 
 type Trade = tuple[int, int, int, int]
 """id, price, size, time."""
-
-
-class Minutes(dict[int, Minute]):
-    """Minute items as a table would hold them."""
-
-    def __missing__(self, minute: int) -> Minute:
-        self[minute] = Minute(minute)
-        return self[minute]
 
 
 class World:

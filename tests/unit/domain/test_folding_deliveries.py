@@ -56,7 +56,8 @@ def tellings(draw: st.DrawFn) -> Telling:
     told: list[Message] = [run for run in runs[1:] if draw(st.integers(0, 4))]
     times = draw(st.lists(st.integers(trades[0][3], end - 1), max_size=6))
     told += [Clock(time, last_ids(trades, time)) for time in times]
-    told += [Quote("BTC-USDT", 2, draw(st.integers(1, 999)), time) for time in times[:2]]
+    # A venue has one price at a time.
+    told += [Quote("BTC-USDT", 2, draw(st.integers(1, 999)), time) for time in dict.fromkeys(times[:2])]
     minutes = st.integers(0, (end - NOON) // MINUTE)
     for first, last in draw(st.lists(st.tuples(minutes, minutes), max_size=4)):
         if first < last:

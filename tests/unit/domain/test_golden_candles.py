@@ -8,21 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from bench._memory import Minutes
 from cryptopulse.domain.candles import MINUTE, Block, folded, joined
 from cryptopulse.domain.folding import fold
-from cryptopulse.domain.lanes import Lane, Minute
+from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.ticks import Clock, Record, Trades, scaled
 
 GOLDEN = Path(__file__).parents[4] / "shared/data/ohlcv/trades_to_candles"
 NAME = "binance:XRP-ETH"
 
 pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason="the recorded data is not beside this checkout")
-
-
-class Minutes(dict[int, Minute]):
-    def __missing__(self, minute: int) -> Minute:
-        self[minute] = Minute(minute)
-        return self[minute]
 
 
 @pytest.fixture(scope="module")

@@ -111,7 +111,6 @@ def sticky(random: Random, rate: int, processes: int) -> Iterator[Request]:
 
 
 LOADS: list[Load] = [uniform, poisson, bursty, skewed]
-DISTURBED: list[Load] = [moving, renewed, sticky]
 
 
 def runs(load: Load, rate: int, processes: int) -> list[list[Minute]]:

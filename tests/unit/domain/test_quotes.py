@@ -206,6 +206,11 @@ def test_closes_too_wide_for_machine_integers_are_kept() -> None:
     assert known.at(DAY_0) == Quote(Decimal("10000000.000000000000000001"), DAY_0 + DAY)
 
 
+def priced(quotes: Quotes, asset: str, time: int) -> Decimal | None:
+    quote = quotes.quote(asset, time)
+    return None if quote is None else quote.price
+
+
 SOL, EUR, USD = (Series.parse(name) for name in ("binance:SOL-USDT", "coinbase:USDT-EUR", "coinbase:USDT-USD"))
 PATHS: dict[str, Path | None] = {
     "SOL": (Leg(SOL), Leg(EUR)),
@@ -226,7 +231,7 @@ def test_each_leg_has_the_finest_close_it_knows_and_the_older_time_holds() -> No
         },
     )
     assert quotes.quote("SOL", DAY_0) == Quote(Decimal("127.925"), DAY_0 + MINUTE)
-    assert quotes.at("SOL", DAY_0 + MINUTE) == Decimal("128.35")
+    assert priced(quotes, "SOL", DAY_0 + MINUTE) == Decimal("128.35")
     assert quotes.quote("SOL", DAY_0 + HOUR) == Quote(Decimal("129.86"), DAY_0 + DAY)
     assert quotes.quote("USDT", DAY_0) == Quote(Decimal("0.85"), DAY_0 + HOUR)
     assert quotes.quote("USD", DAY_0) == Quote(Decimal("0.850850850850850851"), DAY_0 + HOUR)
@@ -235,17 +240,17 @@ def test_each_leg_has_the_finest_close_it_knows_and_the_older_time_holds() -> No
     assert quotes.last("SOL", DAY_0 + MINUTE) is None  # SOL's minute is over, the hour of USDT in euros is not
     assert quotes.last("SOL", DAY_0 + HOUR) == Quote(Decimal("127.925"), DAY_0 + MINUTE)
     assert quotes.last("USDT", DAY_0 + HOUR) == Quote(Decimal("0.85"), DAY_0 + HOUR)
-    assert quotes.at("EUR", DAY_0) == 1
+    assert priced(quotes, "EUR", DAY_0) == 1
     assert quotes.quote("EUR", DAY_0) == quotes.last("EUR", DAY_0) == Quote(Decimal(1), DAY_0)
     for asset in ("NOPE", "never heard of"):
-        assert quotes.at(asset, DAY_0) is None
+        assert priced(quotes, asset, DAY_0) is None
         assert quotes.last(asset, DAY_0) is None
 
 
 def test_without_one_leg_there_is_no_price() -> None:
     quotes = Quotes(PATHS, {SOL: history(minutes={DAY_0: 15_050}), EUR: history(days={DAY_0 - DAY: 1}), USD: history()})
-    assert quotes.at("SOL", DAY_0) is quotes.at("USD", DAY_0 - DAY) is None
-    assert quotes.at("USDT", DAY_0 - DAY) == Decimal("0.01")
+    assert priced(quotes, "SOL", DAY_0) is priced(quotes, "USD", DAY_0 - DAY) is None
+    assert priced(quotes, "USDT", DAY_0 - DAY) == Decimal("0.01")
 
 
 def test_a_price_keeps_18_decimals_and_one_below_is_none() -> None:
@@ -257,7 +262,7 @@ def test_a_price_keeps_18_decimals_and_one_below_is_none() -> None:
             USD: history(),
         },
     )
-    assert quotes.at("SOL", DAY_0) is None  # 0.4 of the last digit
+    assert priced(quotes, "SOL", DAY_0) is None  # 0.4 of the last digit
     assert quotes.quote("SOL", DAY_0 + DAY) == Quote(Decimal("2E-18"), DAY_0 + 2 * DAY)
 
 
@@ -270,21 +275,15 @@ def test_last_prices_make_a_price_too() -> None:
 
 
 def test_prices_have_no_zeros_at_their_end() -> None:
-    assert (
-        str(
-            Quotes(PATHS, {SOL: history(), EUR: history(days={DAY_0: 8_500}, scale=4), USD: history()}).at(
-                "USDT", DAY_0
-            )
-        )
-        == "0.85"
-    )
+    quotes = Quotes(PATHS, {SOL: history(), EUR: history(days={DAY_0: 8_500}, scale=4), USD: history()})
+    assert str(priced(quotes, "USDT", DAY_0)) == "0.85"
 
 
 def test_there_and_back_is_one() -> None:
     paths: dict[str, Path | None] = {"USD": (Leg(USD, is_inverted=True),)}
     back: dict[str, Path | None] = {"USDT": (Leg(USD),)}
     histories = {USD: history(days={DAY_0: 9_993}, scale=4)}
-    there, home = Quotes(paths, histories).at("USD", DAY_0), Quotes(back, histories).at("USDT", DAY_0)
+    there, home = priced(Quotes(paths, histories), "USD", DAY_0), priced(Quotes(back, histories), "USDT", DAY_0)
     assert there is not None
     assert home is not None
     assert abs(there * home - 1) < Decimal("1E-17")
@@ -326,5 +325,5 @@ def test_many_are_answered_as_each(
         units = [Decimal(1).scaleb(-quotes.scale(asset)) for asset in assets]
         assert [
             [price * unit for price, unit in zip(row, units, strict=True)] for row in quotes.rows(assets, asked)
-        ] == [[quotes.at(asset, time) or 0 for asset in assets] for time in asked]
+        ] == [[priced(quotes, asset, time) or 0 for asset in assets] for time in asked]
         assert list(quotes.rows([], asked)) == [()] * len(asked)

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench._memory import Minutes
 from cryptopulse.domain.candles import MINUTE
 from cryptopulse.domain.folding import fold
 from cryptopulse.domain.gathering import Gathering
-from cryptopulse.domain.lanes import Lane, Minute
+from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.ticks import Record, Trades
 from cryptopulse.domain.venues import Product
 from cryptopulse.errors import FeedDownError
@@ -400,12 +401,6 @@ def test_in_a_recording_nothing_is_missing_and_time_is_never_far_ahead_of_a_trad
     assert reader.time == newest
 
 
-class _Minutes(dict[int, Minute]):
-    def __missing__(self, minute: int) -> Minute:
-        self[minute] = Minute(minute)
-        return self[minute]
-
-
 @pytest.mark.skipif(not RECORDINGS.exists(), reason="the recorded frames are not here")
 def test_candles_of_the_recorded_trades_are_the_exchanges_own() -> None:
     start = 1_617_566_640_000
@@ -426,7 +421,7 @@ def test_candles_of_the_recorded_trades_are_the_exchanges_own() -> None:
         mine = [trade for trade in told.trades if trade[0] == symbol and start <= trade[6] < start + MINUTE]
         known = [trade[3:] for trade in mine if singles[bar["s"], trade[3]][1] <= bar["L"]]
         lane = Lane(0)
-        fold(lane, _Minutes(), [Record("binance", 0, [Trades(symbol, 8, 8, known)])])
+        fold(lane, Minutes(), [Record("binance", 0, [Trades(symbol, 8, 8, known)])])
         row = lane.series[f"binance:{symbol}"].open[start]
         row.rescale(8, 8)
         shape = tuple(Decimal(value).scaleb(-8) for value in (row.open, row.high, row.low, row.close, row.volume))

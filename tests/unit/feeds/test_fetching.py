@@ -15,8 +15,7 @@ from cryptopulse.feeds import fetching
 from cryptopulse.feeds.fetching import LARGEST, LONGEST_WAIT, Fetcher, wait
 from cryptopulse.feeds.webhooks import resolve
 from tests.unit.feeds.exchange import NOON
-from tests.unit.feeds.host import Host, Reply, reply
-from tests.unit.feeds.test_webhooks import NAME, PUBLIC, certificate, trusting  # noqa: F401 a fixture
+from tests.unit.feeds.host import NAME, PUBLIC, Host, Reply, here, reply, trusting
 
 
 @pytest.fixture
@@ -245,12 +244,11 @@ def test_the_next_address_is_tried(host: Host) -> None:
     assert fetcher.get(f"http://{NAME}:{host.port}/a", {}).body == b"here"
 
 
-def test_a_certificate_must_be_trusted_and_the_hosts(certificate: Path) -> None:  # noqa: F811
+def test_a_certificate_must_be_trusted_and_the_hosts(certificate: Path) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     host = Host(tls)
     host.answers["/a"] = reply(b"here")
-    here = lambda *_: ["127.0.0.1"]  # noqa: E731
     url = f"https://{NAME}:{host.port}/a"
     assert Fetcher("any", resolve=here, tls=trusting(certificate)).get(url, {}).body == b"here"
     for name, fetcher in (

@@ -1,6 +1,5 @@
 """Webhooks: what is sent, what of the answer counts, and where nothing is ever sent."""
 
-import datetime
 import socket
 import ssl
 import threading
@@ -8,23 +7,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from cryptopulse.domain.webhooks import WebhookUrl
 from cryptopulse.errors import FeedDownError
 from cryptopulse.feeds import webhooks
 from cryptopulse.feeds.webhooks import Webhooks, resolve
+from tests.unit.feeds.host import NAME, PUBLIC, Listener, here, trusting
 
-NAME = "hooks.example"
-PUBLIC = "93.184.215.14"
 BODY = b'{"a":1}'
 
 
-class Receiver:
-    """A host on loopback that takes requests one after another and gives each the answer it is told to.
+class Receiver(Listener):
+    """Takes requests and gives each the answer it is told to.
 
     Args:
         tls: Secures its connections.
@@ -32,51 +26,20 @@ class Receiver:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []
-        self.connections = 0
         self.answer: Callable[[socket.socket], None]
         self.say(b"HTTP/1.1 204 No Content\r\n\r\n")
-        self._tls = tls
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        self._is_closed = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        super().__init__(tls)
 
     def say(self, answer: bytes) -> None:
         """What to answer from now on."""
         self.answer = lambda connection: connection.sendall(answer)
 
-    def close(self) -> None:
-        """Stops listening."""
-        if not self._is_closed.is_set():
-            self._is_closed.set()
-            socket.create_connection(("127.0.0.1", self.port), 5).close()
-            self._thread.join(5)
-            self._socket.close()
-
-    def _serve(self) -> None:
-        while True:
-            connection, _ = self._socket.accept()
-            if self._is_closed.is_set():
-                connection.close()
-                return
-            self.connections += 1
-            connection.settimeout(5)
-            with connection:
-                try:
-                    self._hear(connection)
-                except OSError:  # the client has gone, as some are meant to
-                    continue
-
-    def _hear(self, connection: socket.socket) -> None:
-        if self._tls is not None:
-            connection = self._tls.wrap_socket(connection, server_side=True)
-        with connection:
-            request = b""
-            while not request.endswith(BODY):
-                request += connection.recv(65_536)
-            self.requests.append(request)
-            self.answer(connection)
+    def hear(self, connection: socket.socket) -> None:
+        request = b""
+        while not request.endswith(BODY):
+            request += connection.recv(65_536)
+        self.requests.append(request)
+        self.answer(connection)
 
 
 @pytest.fixture
@@ -84,32 +47,6 @@ def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
     receiver.close()
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of NAME with its key, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
 
 
 @pytest.fixture
@@ -240,12 +177,7 @@ def test_the_next_address_is_tried(receiver: Receiver) -> None:
 # --- TLS ---
 
 
-def trusting(certificate: Path) -> Callable[[], ssl.SSLContext]:
-    return lambda: ssl.create_default_context(cafile=certificate)
-
-
 def test_a_certificate_must_be_trusted_and_the_hosts(secure: Receiver, certificate: Path) -> None:
-    here = lambda *_: ["127.0.0.1"]  # noqa: E731
     url = f"https://{NAME}:{secure.port}"
     assert post(url, Webhooks("any", resolve=here, tls=trusting(certificate))) == 204
     with pytest.raises(FeedDownError, match="self-signed certificate"):

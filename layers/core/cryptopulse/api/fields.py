@@ -4,10 +4,24 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from cryptopulse.api.lists import Page
 from cryptopulse.errors import InvalidError
+
+
+def check(kind: type[Struct], asked: str | UnsetType) -> None:
+    """Refuses what `only` would, before there is an answer.
+
+    Args:
+        kind: What is to be shown.
+        asked: Names as in JSON, by commas.
+
+    Raises:
+        InvalidError: There is no such member, or one is named twice.
+    """
+    if asked is not UNSET:
+        _attributes(kind, asked)
 
 
 def only[Item](answer: Struct | Page[Item], asked: str) -> dict[str, Any] | Page[Any]:

@@ -7,6 +7,7 @@ answer depends on, but for the time.
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -197,6 +198,7 @@ class Views:
     @cached()
     def prices(self, asked: PricesQuery, *, now: int) -> Rendering:
         """Prices of many symbols."""
+        fields.check(Price, asked.fields)
         tracked = self._prices.series(now)
         symbols_ = dollar_symbols(tracked) if asked.symbols is UNSET else asked.symbols.split(",")
         if not all(symbols_) or (asked.symbols is not UNSET and len(symbols_) > MOST_SYMBOLS):
@@ -208,6 +210,7 @@ class Views:
     @cached()
     def price(self, asked: PriceAsked, *, now: int) -> Rendering:
         """The price of one symbol."""
+        fields.check(Price, asked.query.fields)
         query, tracked = asked.query, self._prices.series(now)
         speaking = quoted(asked.symbol, None if query.venue is UNSET else query.venue, tracked)
         (found,), until = self._priced([speaking], query, now)
@@ -229,6 +232,8 @@ class Views:
     def candles(self, asked: CandlesAsked, *, now: int) -> Rendering:
         """Candles of one series."""
         query, interval = asked.query, INTERVALS[asked.query.interval]
+        columns: Sequence[str] = charts.COLUMNS if asked.format == "json" else charts.TABLE
+        chosen = columns if query.fields is UNSET else fields.named(query.fields, columns)
         series = self._find(asked.symbol, query.venue, now)
         opened = self._opened(series, interval, now)
         read = self._reader(series, interval, now)
@@ -236,19 +241,22 @@ class Views:
         page, next_cursor = self._page(read, f"/candles/{asked.symbol}", query, end, now)
         until = charts.stays_until(page, interval, opened, now, charts.oldest(interval, now, KEPT))
         shown = charts.candles(query, series, page, opened, next_cursor)
-        columns: Sequence[str] = charts.COLUMNS if asked.format == "json" else charts.TABLE
         rows: Iterable[tuple[Any, ...]] = shown.candles if asked.format == "json" else charts.table(shown)
         if query.fields is not UNSET:
-            chosen = fields.named(query.fields, columns)
             places = [columns.index(name) for name in chosen]
-            columns, rows = chosen, [tuple(row[place] for place in places) for row in rows]
+            rows = [tuple(row[place] for place in places) for row in rows]
         if asked.format == "csv":
-            return _csv(columns, rows, _next(next_cursor), now, until)
+            return _csv(chosen, rows, _next(next_cursor), now, until)
         return _json(msgspec.structs.replace(shown, candles=rows), UNSET, now, until)
 
     def _check_indicators(self, asked: IndicatorsAsked, now: int) -> tuple[list[Indicator], Series]:
         """What is asked for, and of what."""
-        return parse(asked.query.indicators), self._find(asked.symbol, asked.query.venue, now)
+        named = parse(asked.query.indicators)
+        if asked.format == "json":
+            fields.check(Indicators, asked.query.fields)
+        elif asked.query.fields is not UNSET:
+            fields.named(asked.query.fields, ["time", *chain.from_iterable(map(_columns, named))])
+        return named, self._find(asked.symbol, asked.query.venue, now)
 
     @cached(is_shared=lambda asked: asked.query.is_newest, check=_check_indicators)
     def indicators(self, asked: IndicatorsAsked, *, now: int) -> Rendering:
@@ -264,8 +272,8 @@ class Views:
         times = rows.starts[found.first :].tolist()
         if asked.format == "csv":
             columns: dict[str, Sequence[float | None]] = {"time": times}
-            for name, each in values.items():
-                columns |= _named(name, each)
+            for indicator in named:
+                columns |= _named(indicator, values[str(indicator)])
             names = [*columns] if query.fields is UNSET else fields.named(query.fields, columns)
             table = zip(*(columns[name] for name in names), strict=True)
             told = {"X-Complete": "true" if found.is_complete else "false", **_next(found.next_cursor)}
@@ -283,6 +291,7 @@ class Views:
 
     def _check_latest(self, asked: LatestQuery, now: int) -> tuple[list[Indicator], Page[Series]]:
         """What is asked for, and of what."""
+        fields.check(Newest, asked.fields)
         series = [self._find(symbol, UNSET, now) for symbol in symbols(asked.symbols)]
         named, page = parse(asked.indicators), paged(series, "/indicators", asked)
         memories = [each.memory(INTERVALS[asked.interval]) for each in named]
@@ -315,6 +324,7 @@ class Views:
 
     def _check_volatility(self, asked: VolatilityAsked, now: int) -> Series:
         """Of what it is asked for."""
+        fields.check(Volatility, asked.query.fields)
         return self._find(asked.symbol, asked.query.venue, now)
 
     @cached(is_shared=lambda asked: asked.query.is_newest, check=_check_volatility)
@@ -344,6 +354,7 @@ class Views:
 
     def _check_correlation(self, asked: CorrelationQuery, now: int) -> list[Series]:
         """Of what it is asked for."""
+        fields.check(Correlation, asked.fields)
         return [self._find(symbol, UNSET, now) for symbol in symbols(asked.symbols, 2)]
 
     @cached(is_shared=lambda _: True, check=_check_correlation)
@@ -368,6 +379,7 @@ class Views:
     def _check_beta(self, asked: BetaAsked, now: int) -> tuple[Series, Series]:
         """Of what it is asked for, and by what it is measured."""
         query = asked.query
+        fields.check(Beta, query.fields)
         return self._find(asked.symbol, query.venue, now), self._find(query.benchmark, UNSET, now)
 
     @cached(is_shared=lambda _: True, check=_check_beta)
@@ -395,6 +407,7 @@ class Views:
     @cached()
     def news(self, asked: NewsQuery, *, now: int) -> Rendering:
         """Articles, the newest first."""
+        fields.check(news_views.NewsArticle, asked.fields)
         cursors = Cursors(self._cursor_key, "/news", asked)
         before = None if asked.cursor is UNSET else _position(cursors.open(asked.cursor))
         asset = None if asked.asset is UNSET else asked.asset
@@ -413,6 +426,7 @@ class Views:
     def sentiment(self, asked: SentimentAsked, *, now: int) -> Rendering:
         """What an asset's articles say together."""
         asset, query = asked.asset, asked.query
+        fields.check(news_views.AssetSentimentSeries, query.fields)
         news_views.check_assets([asset], self._prices.series(now))
         hour, length = floor(now, HOUR), news_views.length(query.window)
         scored = self._news().scores(asset, hour - length, now)
@@ -429,6 +443,7 @@ class Views:
     @cached()
     def sentiments(self, asked: SentimentsQuery, *, now: int) -> Rendering:
         """What the articles of each of several assets say together."""
+        fields.check(news_views.AssetSentiment, asked.fields)
         assets, length = news_views.listed(asked.assets), news_views.length(asked.window)
         news_views.check_assets(assets, self._prices.series(now))
         page = paged(assets, "/sentiment", asked)
@@ -545,9 +560,15 @@ def _whole(indicator: Indicator, value: Value) -> float | Mapping[str, float | N
     return float(f"{value:.12g}")
 
 
-def _named(name: str, values: Values | dict[str, Values]) -> dict[str, Values]:
+def _columns(indicator: Indicator) -> list[str]:
+    """The names of an indicator's columns."""
+    return [f"{indicator}.{line}" for line in indicator.lines] or [str(indicator)]
+
+
+def _named(indicator: Indicator, values: Values | dict[str, Values]) -> dict[str, Values]:
     """An indicator's columns."""
-    return {f"{name}.{line}": each for line, each in values.items()} if isinstance(values, dict) else {name: values}
+    columns = [values[line] for line in indicator.lines] if isinstance(values, dict) else [values]
+    return dict(zip(_columns(indicator), columns, strict=True))
 
 
 def _packed(kept: "Kept") -> bytes:

@@ -1,13 +1,14 @@
 """Candle blocks, decoded; those read last are kept in process, for good where they cannot change any more."""
 
 from array import array
-from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from threading import Lock
 from typing import Final, NamedTuple
 
 from cryptopulse.aws.dynamodb import Item, Table
+from cryptopulse.aws.recent import Recent
 from cryptopulse.domain.candles import DAY, EMPTY, HOUR, MINUTE, Block, block_key, decode, floor, is_whole, joined
 from cryptopulse.domain.series import Series
 
@@ -18,7 +19,8 @@ CHANGING_KEPT: Final = MINUTE
 AT_ONCE: Final = 100
 """Blocks of one series that are read by their keys; for more, all between the first and the last cost less."""
 
-type _Key = tuple[str, str]
+type Key = tuple[str, str]
+"""Of a block in the table."""
 
 
 class Span(NamedTuple):
@@ -39,21 +41,52 @@ class AsOf(NamedTuple):
     packed_to: int
 
 
-class _Kept(NamedTuple):
-    block: Block
+class _Kept[Rows](NamedTuple):
+    rows: Rows
     as_of: AsOf
     until: int | None
-    """Until when to believe it (Unix ms); None: as long as its mark stays."""
+    """Until when to believe them (Unix ms); None: as long as their mark stays."""
 
-    @property
-    def size(self) -> int:
-        """In bytes, about."""
-        return 1500 + len(self.block.starts) * (72 if _is_compact(self.block) else 360)
 
-    def holds(self, as_of: AsOf, now: int) -> bool:
-        if self.as_of.mark != as_of.mark:
-            return False
-        return self.until is None or (now < self.until and as_of.packed_to <= self.as_of.packed_to)
+class KeptBlocks[Rows]:
+    """What was made of the blocks read last: of those complete, until their mark moves; of others, for a minute.
+
+    Args:
+        room: Bytes to keep.
+        size: How many a block's take, about.
+    """
+
+    def __init__(self, room: int, size: Callable[[Rows], int]) -> None:
+        self._kept: Recent[Key, _Kept[Rows]] = Recent(room)
+        self._size = size
+
+    def find(self, key: Key, as_of: AsOf, now: int) -> Rows | None:
+        """What is kept of a block, if that is still what there is.
+
+        Args:
+            key: The block's.
+            as_of: What is known of its series.
+            now: Unix ms.
+        """
+        kept = self._kept.get(key)
+        if kept is None or kept.as_of.mark != as_of.mark:
+            return None
+        if kept.until is None or (now < kept.until and as_of.packed_to <= kept.as_of.packed_to):
+            return kept.rows
+        return None
+
+    def keep(self, key: Key, block: Block, rows: Rows, as_of: AsOf, now: int) -> None:
+        """Keeps what was made of a block.
+
+        Args:
+            key: The block's.
+            block: As it was read, consistently.
+            rows: What to keep.
+            as_of: What was known of its series before.
+            now: Unix ms.
+        """
+        until = None if is_whole(block, key[1]) else now + CHANGING_KEPT
+        self._kept.put(key, _Kept(rows, as_of, until), self._size(rows))
 
 
 class Blocks:
@@ -66,9 +99,7 @@ class Blocks:
 
     def __init__(self, table: Table, room: int = ROOM) -> None:
         self._table = table
-        self._room = room
-        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
-        self._size = 0
+        self._kept: KeptBlocks[Block] = KeptBlocks(room, _size)
         self._lock = Lock()
 
     def read(
@@ -85,24 +116,22 @@ class Blocks:
             series: [[(f"CANDLES#{series}", sk) for sk in _sort_keys(*span)] for span in each]
             for series, each in spans.items()
         }
-        found: dict[_Key, Block] = {}
-        unread: dict[_Key, AsOf] = {}
+        found: dict[Key, Block] = {}
+        unread: dict[Key, AsOf] = {}
         with self._lock:
             for series, parts in keys.items():
                 for key in (key for part in parts for key in part):
-                    kept = self._kept.get(key)
-                    if kept is None or not kept.holds(as_of[series], now):
+                    kept = self._kept.find(key, as_of[series], now)
+                    if kept is None:
                         unread[key] = as_of[series]
                     else:
-                        self._kept.move_to_end(key)
-                        found[key] = kept.block
+                        found[key] = kept
         if unread:
             items = self._items(unread)
             blocks = {key: _compact(decode(items[key]["data"])) if key in items else EMPTY for key in unread}
             with self._lock:
                 for key, block in blocks.items():
-                    until = None if is_whole(block, key[1]) else now + CHANGING_KEPT
-                    self._keep(key, _Kept(block, unread[key], until))
+                    self._kept.keep(key, block, block, unread[key], now)
             found |= blocks
         return {
             series: [
@@ -112,7 +141,7 @@ class Blocks:
             for series, parts in keys.items()
         }
 
-    def _items(self, keys: Iterable[_Key]) -> dict[_Key, Item]:
+    def _items(self, keys: Iterable[Key]) -> dict[Key, Item]:
         """Those of the items that exist; consistently, as a block that lacks rows would be kept so."""
         partitions: dict[str, list[str]] = defaultdict(list)
         for pk, sk in keys:
@@ -124,14 +153,6 @@ class Blocks:
                 items = self._table.query(pk, min(sks), max(sks), consistent=True)
                 found |= {(pk, item["sk"]): item for item in items}
         return found
-
-    def _keep(self, key: _Key, kept: _Kept) -> None:
-        if key in self._kept:
-            self._size -= self._kept.pop(key).size
-        self._kept[key] = kept
-        self._size += kept.size
-        while self._size > self._room:
-            self._size -= self._kept.popitem(last=False)[1].size
 
 
 @lru_cache(maxsize=100)  # up to 50 KB each: a month of hours
@@ -164,6 +185,10 @@ def _compact(block: Block) -> Block:
         return block._replace(columns=tuple(array("q", column) for column in block.columns))
     except OverflowError:
         return block
+
+
+def _size(block: Block) -> int:
+    return 1500 + len(block.starts) * (72 if _is_compact(block) else 360)
 
 
 def _is_compact(block: Block) -> bool:

@@ -11,7 +11,6 @@ its holder's answer is there, so nobody has to give it back, and no clock is com
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from hashlib import sha256
@@ -25,6 +24,7 @@ from msgspec import Struct
 
 from cryptopulse.aws.asked import Asked, Note
 from cryptopulse.aws.dynamodb import Item, Table
+from cryptopulse.aws.recent import Recent
 from cryptopulse.domain.candles import MINUTE
 from cryptopulse.domain.renderings import Rendering
 from cryptopulse.errors import ConditionError, InvalidError, NotFoundError, ServiceError
@@ -269,32 +269,20 @@ class Cache:
 
 
 class _Memory:
-    """Keeps answers, and of those that there are none the reason; up to so many bytes, those that were used last."""
+    """Keeps answers, and of those that there are none the reason; up to so many bytes."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._used = 0
-        self._entries: OrderedDict[str, tuple[Rendering | str, int]] = OrderedDict()
+        self._kept: Recent[str, tuple[Rendering | str, int]] = Recent(size)
 
     def find(self, key: str, now: int) -> Rendering | str | None:
         """What is kept beyond that time (Unix ms)."""
-        kept, until = self._entries.get(key, (None, 0))
-        if kept is None or until <= now:
-            return None
-        self._entries.move_to_end(key)
-        return kept
+        kept, until = self._kept.get(key) or (None, 0)
+        return kept if now < until else None
 
     def put(self, key: str, kept: Rendering | str, until: int) -> None:
         """Keeps it until then (Unix ms); not what would push out many others."""
-        if _size(kept) > self._size // MOST_KEPT:
-            return
-        if before := self._entries.pop(key, None):
-            self._used -= _size(before[0])
-        self._entries[key] = kept, until
-        self._used += _size(kept)
-        while self._used > self._size:
-            _, (oldest, _) = self._entries.popitem(last=False)
-            self._used -= _size(oldest)
+        if (size := _size(kept)) <= self._kept.room // MOST_KEPT:
+            self._kept.put(key, (kept, until), size)
 
 
 # --- the decorator ---

@@ -1,7 +1,6 @@
 """Rows of any interval of many series, in few calls: packed blocks kept in process, and what is not packed yet."""
 
 from collections.abc import Collection
-from typing import Final
 
 from cryptopulse.aws.blocks import AsOf, Blocks, Span, chained
 from cryptopulse.aws.market import Market
@@ -9,9 +8,6 @@ from cryptopulse.aws.prices import Prices, packed_end
 from cryptopulse.domain.candles import DAY, HOUR, MINUTE, Block, floor, folded, joined, stored_step
 from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.series import Series
-
-MARKS_KEPT: Final = MINUTE
-"""How long (ms) it may take to see that packed rows were written anew."""
 
 
 class Histories:
@@ -26,13 +22,10 @@ class Histories:
         self._market = market
         self._prices = prices
         self._blocks = Blocks(market.table)
-        self._marks: tuple[int, dict[Series, int]] | None = None
 
-    def rewritten(self, now: int) -> dict[Series, int]:
-        """A number for each series whose packed rows were ever written anew, another one each time; a minute old."""
-        if self._marks is None or now - self._marks[0] >= MARKS_KEPT:
-            self._marks = now, self._market.rewritten()
-        return self._marks[1]
+    def has_rows(self, series: Series, interval: int, start: int, end: int) -> bool:
+        """Whether there may be packed rows with `start` <= row.start < `end`."""
+        return self._market.has_blocks(series, stored_step(interval), start, end)
 
     def read(self, series: Collection[Series], interval: int, start: int, end: int, now: int) -> dict[Series, Block]:
         """The rows with `start` <= row.start < `end` of each series, empty and open ones too, as `Market.candles`.
@@ -46,7 +39,7 @@ class Histories:
         """
         step = stored_step(interval)
         end = min(end, floor(now, interval) + interval)
-        marks = self.rewritten(now)  # before the blocks: what is written after it is seen by the next
+        marks = self._prices.rewritten(now)  # before the blocks: what is written after it is seen by the next
         places = self._prices.lanes(series, now)
         as_of = {each: AsOf(marks.get(each, 0), packed_end(lane, now)) for each, lane in places.items()}
         spans = {each: _packed_spans(step, start, end, as_of[each].packed_to) for each in places}

@@ -5,7 +5,7 @@ are not packed yet may still change; they are pushed onto a copy.
 """
 
 from bisect import bisect_left
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import batched
 from operator import attrgetter
@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from cryptopulse.aws.histories import Histories
 from cryptopulse.aws.market import KEPT
 from cryptopulse.aws.prices import Prices, packed_end
+from cryptopulse.aws.recent import Recent
 from cryptopulse.domain.candles import EMPTY, Block, floor, joined
 from cryptopulse.domain.charts import WIDER, oldest, open_from, traded
 from cryptopulse.domain.indicators import Indicator
@@ -89,9 +90,7 @@ class Latest:
     def __init__(self, histories: Histories, prices: Prices, room: int = ROOM) -> None:
         self._histories = histories
         self._prices = prices
-        self._room = room
-        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
-        self._size = 0
+        self._kept: Recent[_Key, _Kept] = Recent(room)
         self._lock = Lock()
 
     def values(
@@ -113,7 +112,7 @@ class Latest:
     def _values(
         self, series: Sequence[Series], interval: int, indicators: Sequence[Indicator], now: int
     ) -> list[Newest]:
-        marks = self._histories.rewritten(now)  # before the rows: what is written after it is seen by the next
+        marks = self._prices.rewritten(now)  # before the rows: what is written after it is seen by the next
         places = {
             each: _place(each, lane, interval, marks.get(each, 0), now)
             for each, lane in self._prices.lanes(series, now).items()
@@ -171,8 +170,11 @@ class Latest:
             for each, block in self._histories.read(lacking, interval, start, until, now).items():
                 found[each] = joined(block, found[each])
                 packed = traded(found[each].between(0, places[each].packed)).starts
-                # A long time of which nothing at all is known was before the series.
-                if len(packed) >= needed[each] or (span >= SHOWN * interval and not block.starts):
+                # A long time of which nothing at all is known was before the series, or is a hole in it.
+                is_silent = span >= SHOWN * interval and not block.starts
+                if len(packed) >= needed[each] or (
+                    is_silent and not self._histories.has_rows(each, interval, first, start)
+                ):
                     lacking.remove(each)
             until, span = start, span * WIDER
         return found
@@ -190,19 +192,13 @@ class Latest:
                 kept = self._kept.get(key)
                 if kept and kept.holds(place, reach(indicator, interval, SHOWN) * interval):
                     found[indicator] = kept
-                    self._kept.move_to_end(key)
         if len(found) < len(indicators):
             return {indicator: state for indicator, state in found.items() if state.end == place.packed}
         return found
 
     def _keep(self, key: _Key, kept: _Kept) -> _Kept:
         with self._lock:
-            if key not in self._kept:
-                self._size += _size(key[2])
-            self._kept[key] = kept
-            while self._size > self._room:
-                (*_, indicator), _ = self._kept.popitem(last=False)
-                self._size -= _size(indicator)
+            self._kept.put(key, kept, _size(key[2]))
         return kept
 
 

@@ -147,7 +147,7 @@ class Market:
                 day = floor(hour, DAY)
                 silent = {Series.parse(name) for name in lane.series} - parts.keys()
                 for series in silent:  # it may have traded earlier that day
-                    self._make_day(series, day, self.blocks(series, HOUR, day, hour), lane.now)
+                    self._make_day(series, self.blocks(series, HOUR, day, hour), lane.now)
         self._mark(late)
         packed_last = {"pk": pk, "sk": "PACKED", "version": lane.version, "packed_to": lane.packed_to}
         self.table.put_version(packed_last, last["version"])
@@ -179,9 +179,9 @@ class Market:
             days = {floor(start, DAY) for start in block.starts}
             ended = [day for day in days if day + DAY <= now]
             for day in ended:
-                self._make_day(series, day, hours.between(day, day + DAY), now)
+                self._make_day(series, hours.between(day, day + DAY), now)
 
-    def _make_day(self, series: Series, day: int, hours: Block, now: int) -> None:
+    def _make_day(self, series: Series, hours: Block, now: int) -> None:
         if hours.starts:
             self._merge(series, DAY, folded(hours, HOUR, DAY, now))
 
@@ -230,6 +230,14 @@ class Market:
                 self.table.put_version({"pk": "REWRITTEN", "sk": str(series), "version": version + 1}, version)
 
     # --- reading candles ---
+
+    def has_blocks(self, series: Series, step: int, start: int, end: int) -> bool:
+        """Whether any block of a stored step is there that may hold rows with `start` <= row.start < `end`."""
+        if start >= end:
+            return False
+        keys = block_key(step, start), block_key(step, end - 1)
+        found = self.table.query(f"CANDLES#{series}", *keys, is_backwards=True, page=1, attributes=("sk",))
+        return next(found, None) is not None
 
     def blocks(self, series: Series, step: int, start: int, end: int) -> Block:
         """The packed rows of a stored step with `start` <= row.start < `end`."""

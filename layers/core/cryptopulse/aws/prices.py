@@ -12,6 +12,8 @@ from cryptopulse.domain.lanes import Lane, Minute
 from cryptopulse.domain.prices import Last, Price, Quoted
 from cryptopulse.domain.series import Series, lane_of
 
+MARKS_KEPT: Final = MINUTE
+"""How long (ms) it may take to see that packed rows were written anew."""
 SERIES_KEPT: Final = MINUTE
 LANES_KEPT: Final = 1000
 """How long (ms) the list of series and the lanes are kept in process: no longer than clients may keep an answer."""
@@ -41,6 +43,7 @@ class Prices:
         self._market = market
         self._lanes = lanes
         self._series: tuple[int, list[Series]] = (0, [])
+        self._marks: tuple[int, dict[Series, int]] | None = None
         self._live: dict[int, tuple[int, Lane]] = {}
         self._packed: dict[Series, tuple[int, int, Block]] = {}
         self._recent: dict[int, _Recent] = {}
@@ -52,6 +55,12 @@ class Prices:
             series = self._market.series()
             self._series = (now, series)
         return series
+
+    def rewritten(self, now: int) -> dict[Series, int]:
+        """A number for each series whose packed rows were ever written anew, another one each time; a minute old."""
+        if self._marks is None or now - self._marks[0] >= MARKS_KEPT:
+            self._marks = now, self._market.rewritten()
+        return self._marks[1]
 
     def lanes(self, series: Iterable[Series], now: int) -> Places:
         """The series' lanes, at most a second old."""

@@ -1,16 +1,17 @@
 """What portfolios need of the Market table: prices of many assets at many times, in few calls."""
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from itertools import batched
-from typing import Final, NamedTuple
+from typing import Final
 
+from cryptopulse.aws.blocks import AsOf, KeptBlocks, Key
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.market import KEPT, Market
 from cryptopulse.aws.prices import Prices, last_price, packed_end
-from cryptopulse.domain.candles import DAY, EMPTY, HOUR, MINUTE, block_key, decode, floor, is_whole
+from cryptopulse.domain.candles import DAY, EMPTY, HOUR, MINUTE, block_key, decode, floor
 from cryptopulse.domain.portfolios import Currency
 from cryptopulse.domain.prices import quoted
 from cryptopulse.domain.quotes import LIVE, Closes, History, Leg, Path, Quotes, path, references
@@ -23,12 +24,8 @@ AT_ONCE: Final = 100
 """Blocks read and unpacked before the next ones are: a call's worth."""
 BLOCK_KEPT: Final = {MINUTE: HOUR, HOUR: 31 * DAY}
 """A block (an hour of minutes, a month of hours) is kept as long as its last row: its first so much longer."""
-CHANGING_KEPT: Final = MINUTE
-"""How long (ms) the closes of a block are kept to which rows may still come."""
 LOOKBACK: Final = 31 * DAY
 """How long before a span (ms) its last price may have been."""
-
-type _Key = tuple[str, str]
 
 
 class QuotesReader:
@@ -104,7 +101,7 @@ class QuotesReader:
             since: Where there is no price shortly before the start, the last one from then on is to be known (Unix ms).
 
         Returns:
-            `at` answers to `times`; `last` to `start`, every 00:00 UTC between, and `end`.
+            `quote` answers to `times`; `last` to `start`, every 00:00 UTC between, and `end`.
         """
         return self._span(self.paths(assets, base, now), (start, end), times, now, since)
 
@@ -215,13 +212,16 @@ class _Reading:
             self._add_open_days(unpacked)
 
     def _add_packed(self, step: int, starts: Mapping[Series, Iterable[int]]) -> None:
-        wanted: dict[_Key, list[int]] = defaultdict(list)
+        wanted: dict[Key, list[int]] = defaultdict(list)
         owners = {f"CANDLES#{series}": series for series in starts}
         for pk, series in owners.items():
             for start in starts[series]:
                 wanted[pk, _sort_key(step, floor(start, HOUR if step == MINUTE else DAY))].append(start)
-        ends = {key: self._packed_ends[owners[key[0]]] for key in wanted}
-        for key, closes in self._blocks.read(ends, self._now):
+        if not wanted:
+            return
+        marks = self._prices.rewritten(self._now)  # before the blocks: what is written after it is seen by the next
+        as_of = {pk: AsOf(marks.get(series, 0), self._packed_ends[series]) for pk, series in owners.items()}
+        for key, closes in self._blocks.read({key: as_of[key[0]] for key in wanted}, self._now):
             self.histories[owners[key[0]]].add(step, closes, wanted[key])
 
     def _add_loose(self, series: Iterable[Series]) -> None:
@@ -245,60 +245,31 @@ def _sort_key(step: int, start: int) -> str:
     return block_key(step, start)
 
 
-class _Kept(NamedTuple):
-    """A block's closes. Times in Unix ms."""
-
-    closes: Closes
-    packed_to: int
-    """Up to where rows were in blocks when they were read."""
-    until: int | None
-    """Until when to believe them, if no more has been packed; None: they never change."""
-
-    @property
-    def size(self) -> int:
-        """In bytes, about."""
-        return 16 * len(self.closes.starts) + 600
-
-    def holds(self, packed_to: int, now: int) -> bool:
-        return self.until is None or (now < self.until and packed_to <= self.packed_to)
-
-
 class _Blocks:
-    """Reads the closes of blocks; keeps those that were read last, for good where they cannot change any more."""
+    """Reads the closes of blocks; keeps those that were read last."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
-        self._size = 0
+        self._kept: KeptBlocks[Closes] = KeptBlocks(BLOCKS_KEPT, lambda closes: 16 * len(closes.starts) + 600)
 
-    def read(self, keys: Mapping[_Key, int], now: int) -> Iterator[tuple[_Key, Closes]]:
+    def read(self, keys: Mapping[Key, AsOf], now: int) -> Iterator[tuple[Key, Closes]]:
         """The closes of these blocks, in any order; of one that does not exist, none.
 
         Args:
-            keys: The blocks, and up to where rows are in blocks by now (Unix ms).
+            keys: The blocks, and what is known of their series.
             now: Unix ms.
         """
         unread = []
-        for key, packed_to in keys.items():
-            kept = self._kept.get(key)
-            if kept is None or not kept.holds(packed_to, now):
+        for key, as_of in keys.items():
+            kept = self._kept.find(key, as_of, now)
+            if kept is None:
                 unread.append(key)
             else:
-                self._kept.move_to_end(key)
-                yield key, kept.closes
+                yield key, kept
         for batch in batched(unread, AT_ONCE, strict=False):
-            items = self._table.get_many(batch)
+            items = self._table.get_many(batch, consistent=True)  # older rows would be kept under the newer mark
             for key in batch:
                 block = decode(items[key]["data"]) if key in items else EMPTY
                 closes = Closes.of(block)
-                until = None if is_whole(block, key[1]) else now + CHANGING_KEPT
-                self._keep(key, _Kept(closes, keys[key], until))
+                self._kept.keep(key, block, closes, keys[key], now)
                 yield key, closes
-
-    def _keep(self, key: _Key, kept: _Kept) -> None:
-        if key in self._kept:
-            self._size -= self._kept.pop(key).size
-        self._kept[key] = kept
-        self._size += kept.size
-        while self._size > BLOCKS_KEPT:
-            self._size -= self._kept.popitem(last=False)[1].size

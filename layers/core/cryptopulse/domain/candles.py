@@ -51,11 +51,6 @@ class Row(NamedTuple):
     def is_empty(self) -> bool:
         return self.open == 0
 
-    @property
-    def shape(self) -> tuple[int, int, int, int, int]:
-        """What the row says of the market."""
-        return self[1:6]
-
     def beats(self, other: "Row") -> bool:
         """Whether this row replaces `other`, which stands for the same time: higher rank, then a trade, then not older.
 

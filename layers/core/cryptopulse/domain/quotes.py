@@ -273,13 +273,8 @@ class Quotes:
             if legs is not None
         }
 
-    def at(self, asset: str, time: int) -> Decimal | None:
-        """The price by the close of the minute, else hour, else day that holds the time, each leg for itself."""
-        quote = self.quote(asset, time)
-        return None if quote is None else quote.price
-
     def quote(self, asset: str, time: int) -> Quote | None:
-        """The same price, with its own time."""
+        """The price by the close of the minute, else hour, else day that holds the time, each leg for itself."""
         legs = self._legs.get(asset)
         if legs is None:
             return None

@@ -16,7 +16,7 @@ import httpcore
 from cryptopulse.domain.candles import DAY
 from cryptopulse.domain.webhooks import WebhookUrl, is_public
 from cryptopulse.errors import FeedDownError
-from cryptopulse.feeds.webhooks import AGENT, Resolve, resolve, system_tls
+from cryptopulse.feeds.webhooks import AGENT, Resolve, left, resolve, system_tls
 
 CONNECT: Final = 5.0
 """Seconds to connect, all addresses together."""
@@ -164,7 +164,7 @@ class _Network(httpcore.NetworkBackend):
         failure: Exception = ConnectionError("no address")
         for address in addresses:
             try:
-                return _Stream(self._sockets.connect_tcp(address, port, _left(deadline)), self._deadline)
+                return _Stream(self._sockets.connect_tcp(address, port, left(deadline)), self._deadline)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
@@ -178,10 +178,10 @@ class _Stream(httpcore.NetworkStream):
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(self._deadline))
+        return self._stream.read(max_bytes, left(self._deadline))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _left(self._deadline))
+        self._stream.write(buffer, left(self._deadline))
 
     def close(self) -> None:
         self._stream.close()
@@ -189,19 +189,7 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _left(self._deadline)), self._deadline)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left(self._deadline)), self._deadline)
 
     def get_extra_info(self, info: str) -> object:
         return self._stream.get_extra_info(info)
-
-
-def _left(deadline: float) -> float:
-    """Seconds until a time of the monotonic clock.
-
-    Raises:
-        TimeoutError: It is over.
-    """
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("too slow")
-    return left

@@ -78,7 +78,7 @@ class Webhooks:
         began = time.monotonic()
         try:
             with self._connect(url, began + CONNECT) as connection:
-                connection.settimeout(_left(began + WHOLE))
+                connection.settimeout(left(began + WHOLE))
                 connection.sendall(_request(url, body, headers))
                 return _status(connection, began + WHOLE)
         except (OSError, UnicodeError, HttpParserError, HttpParserUpgrade) as error:
@@ -91,7 +91,7 @@ class Webhooks:
         failure: OSError = ConnectionError("no address")
         for address in addresses:
             try:
-                connection = socket.create_connection((address, url.port), _left(deadline))
+                connection = socket.create_connection((address, url.port), left(deadline))
             except OSError as error:
                 failure = error
                 continue
@@ -105,20 +105,20 @@ class Webhooks:
     def _secured(self, connection: socket.socket, url: WebhookUrl, deadline: float) -> socket.socket:
         if not url.is_secure:
             return connection
-        connection.settimeout(_left(deadline))
+        connection.settimeout(left(deadline))
         return self._tls().wrap_socket(connection, server_hostname=url.host)
 
 
-def _left(deadline: float) -> float:
+def left(deadline: float) -> float:
     """Seconds until a time of the monotonic clock.
 
     Raises:
         TimeoutError: It is over.
     """
-    left = deadline - time.monotonic()
-    if left <= 0:
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
         raise TimeoutError("too slow")
-    return left
+    return seconds
 
 
 def _request(url: WebhookUrl, body: bytes, headers: Mapping[str, str]) -> bytes:
@@ -138,7 +138,7 @@ def _status(connection: socket.socket, deadline: float) -> int:
     head = _Head()
     size = 0
     while head.status < 200:  # what is below comes before the answer
-        connection.settimeout(_left(deadline))
+        connection.settimeout(left(deadline))
         data = connection.recv(PIECE)
         size += len(data)
         if not data or size > LARGEST:
