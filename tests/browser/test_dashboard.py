@@ -6,10 +6,10 @@ from secrets import token_hex
 from typing import Literal, NamedTuple
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from local.dashboard import WEB
-from tests.browser.conftest import settled
+from tests.browser.conftest import PATIENCE_MS, settled
 
 
 class Look(NamedTuple):
@@ -20,6 +20,7 @@ class Look(NamedTuple):
 
 
 LOOKS = (Look("light", 360), Look("dark", 1440))
+LONG_NAME = "Savings" * 10
 PASSWORD = "two otters and a kite"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 SERIOUS = """
@@ -49,10 +50,15 @@ def fits(page: Page) -> bool:
 def enter(page: Page, email: str) -> None:
     """Makes an account, and is signed in."""
     page.goto("/register")
+    sign_up(page, email)
+    page.wait_for_url("**/portfolios")
+
+
+def sign_up(page: Page, email: str) -> None:
+    """Fills in the form of the page to register."""
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Create account").click()
-    page.wait_for_url("**/portfolios")
 
 
 @pytest.mark.parametrize("path", ["/", "/market/BTC-USD", "/correlation", "/news", "/sign-in", "/register", "/nowhere"])
@@ -70,7 +76,9 @@ def test_the_market_is_live_and_what_a_visitor_watches_is_kept(page: Page) -> No
     page.goto("/")
     prices = page.get_by_role("row").get_by_text(re.compile(r"^\$[\d,]+\.\d+$"))
     expect(prices).not_to_have_text(prices.all_inner_texts())  # a simulated market may stand still for a minute
-    expect(page.get_by_text("Simulated prices")).to_be_visible()
+    expect(page.get_by_role("banner").get_by_text("Simulated", exact=True)).to_be_visible()
+    expect(page.get_by_role("contentinfo")).to_contain_text("Simulated prices")
+    expect(page.get_by_role("contentinfo")).not_to_contain_text("Prices from")
     row = page.get_by_role("row").filter(has_text="BTC-USD")
     row.get_by_role("button", name=re.compile("Bitcoin")).click()
     page.reload()
@@ -99,13 +107,76 @@ def test_who_is_offline_is_told_and_goes_on_by_himself(page: Page) -> None:
     expect(live).to_have_text("Live")
 
 
+def test_who_blocks_storage_sees_the_market_all_the_same(page: Page) -> None:
+    page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('denied') } })")
+    page.goto("/")
+    row = page.get_by_role("row").filter(has_text="BTC-USD")
+    row.get_by_role("button", name=re.compile("Bitcoin")).click()
+    page.get_by_role("group").get_by_text("Watchlist", exact=True).click()
+    expect(row).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="ETH-USD")).to_have_count(0)
+
+
+def test_who_makes_an_account_is_back_where_he_was_with_what_he_watched(page: Page) -> None:
+    page.goto("/market/ETH-USD?interval=1h")
+    page.get_by_role("button", name=re.compile("Put Ethereum on the watchlist")).click()
+    page.get_by_role("link", name="Sign in").click()
+    expect(page.get_by_role("heading")).to_have_text(["Sign in"])
+    page.get_by_role("link", name="Create an account").click()
+    with page.expect_response(lambda told: told.request.method == "PUT"):
+        sign_up(page, f"bob-{token_hex(4)}@example.com")
+    page.wait_for_url("**/market/ETH-USD?interval=1h")
+    page.reload()
+    expect(page.get_by_role("button", name="Take Ethereum off the watchlist")).to_be_enabled()
+
+
+def test_who_was_signed_out_elsewhere_is_told_and_comes_back(browser: Browser, dashboard: str) -> None:
+    with browser.new_context(
+        base_url=dashboard, locale="en-US"
+    ) as context:  # what the server refuses is in its console
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        email = f"eve-{token_hex(4)}@example.com"
+        enter(page, email)
+        page.goto("/settings/tokens")
+        who = {"email": email, "password": PASSWORD}
+        token = context.request.post("/api/auth/login", data=who).json()["access_token"]
+        changed = context.request.post(
+            "/api/users/me/password",
+            data={"current_password": PASSWORD, "new_password": PASSWORD[::-1]},
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        assert changed.ok, changed.text()
+        expect(page.get_by_text("Your session has ended. Sign in again.")).to_be_visible()
+        page.get_by_label("E-mail").fill(email)
+        page.get_by_label("Password").fill(PASSWORD[::-1])
+        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/settings/tokens")
+
+        # What is shown only once is not closed by the way.
+        page.get_by_role("button", name="New token").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_label("Name")).to_be_focused()
+        dialog.get_by_label("Name").fill("Bot")
+        dialog.get_by_role("button", name="Make token").click()
+        secret = dialog.get_by_label("Bot")
+        expect(secret).to_be_focused()
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        page.mouse.click(5, 5)
+        expect(secret).to_have_value(re.compile("^cp_"))
+        dialog.get_by_role("button", name="Done").click()
+        expect(dialog).to_have_count(0)
+
+
 def test_the_users_journey(page: Page, tmp_path: Path) -> None:
     enter(page, f"ann-{token_hex(4)}@example.com")
 
     # A portfolio, and what was bought.
     page.get_by_role("button", name=re.compile("portfolio", re.IGNORECASE)).first.click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Name").fill("Long term")
+    expect(dialog.get_by_label("Name")).to_be_focused()
+    dialog.get_by_label("Name").fill(LONG_NAME)
     dialog.get_by_role("button", name="Create portfolio").click()
     page.wait_for_url(re.compile(r"/portfolios/\w+"))
     portfolio = page.url
@@ -126,13 +197,26 @@ def test_the_users_journey(page: Page, tmp_path: Path) -> None:
     expect(value).not_to_have_text(first)
     assert_accessible(page)
 
+    # On a phone nothing scrolls sideways, whatever it is called.
+    page.set_viewport_size({"width": 360, "height": 800})
+    expect(page.get_by_role("list", name="Holdings").get_by_role("listitem")).to_have_text([re.compile("^BTC.*0.5 ×")])
+    assert fits(page)
+    assert_accessible(page)
+    page.goto("/portfolios")
+    expect(page.get_by_role("link", name=LONG_NAME)).to_be_visible()
+    assert fits(page)
+    page.set_viewport_size({"width": 1280, "height": 900})
+
     # A file, of which one line cannot be read.
     csv = tmp_path / "trades.csv"
     csv.write_text(LINES)
     page.goto(f"{portfolio}/transactions")
     page.get_by_role("button", name="Import").first.click()
     page.locator("input[type=file]").set_input_files(csv)
-    expect(dialog.get_by_text("quantity")).to_be_visible()
+    lines = dialog.get_by_role("row")
+    expect(lines.nth(1)).to_have_text(re.compile(r"^2\s*Buy\s*\+2 ETH.*Mar 1, 2026.*\$2,500"))
+    expect(lines.nth(3)).to_contain_text("quantity")
+    assert_accessible(page)
     dialog.get_by_role("button", name="Import the other 2 transactions").click()
     dialog.get_by_role("button", name="Done").click()
     expect(page.get_by_role("row").filter(has_text="ETH")).to_have_count(2)

@@ -350,7 +350,10 @@ def test_a_dry_run_tells_what_would_be_and_changes_nothing(ann: Person, post: Se
         wrong(5, "quantity", "1 BTC more than there is; its cost counts as 0"),
     ]
     counts = {"lines": 4, "skipped_duplicates": 1, "imported": 3, "warnings": warnings}
-    job_of(post(lines, query={"dry_run": "true"}), dry_run=True, **counts)
+    told = post(lines, query={"dry_run": "true"})
+    assert [each["line"] for each in told.body["preview"]["transactions"]] == [2, 3, 4, 5]
+    assert told.body["preview"]["assets"] == ["BTC"]
+    job_of(told, dry_run=True, preview=told.body["preview"], **counts)
     assert wiring.portfolios().get(ann.id, HOME) == before
     assert names(ann) == ["d0"]
     job_of(post(lines), **counts)
@@ -362,7 +365,8 @@ def test_a_dry_run_before_a_transfer_to_a_portfolio_that_is_gone(ann: Person, po
     post(file("2025-01-02,deposit,BTC,1,100,USD,,,,,,a,", transfer("t", OTHER)))
     wiring.portfolios().remove(ann.id, OTHER, lambda _: None)
     earlier = file("2025-01-01,deposit,BTC,1,50,USD,,,,,,b,")
-    job_of(post(earlier, query={"dry_run": "true"}), dry_run=True, lines=1, imported=1)
+    told = post(earlier, query={"dry_run": "true"})
+    job_of(told, dry_run=True, lines=1, imported=1, preview=told.body["preview"])
     job_of(post(earlier), lines=1, imported=1)
     assert [(part.quantity, part.cost) for part in held(ann)[2].parts] == [(Decimal(1), Decimal(50))]
 

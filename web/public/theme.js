@@ -1,2 +1,8 @@
-// Before the first paint, so that a chosen theme does not flash; src/app/theme.ts keeps it afterwards.
-document.documentElement.dataset.theme = localStorage.getItem("cryptopulse.theme") ?? "system";
+// Before the first paint, so that a chosen theme does not flash; src/app/preferences.ts keeps it afterwards.
+let theme = null;
+try {
+  theme = localStorage.getItem("cryptopulse.theme");
+} catch {
+  // This browser keeps nothing.
+}
+document.documentElement.dataset.theme = theme ?? "system";

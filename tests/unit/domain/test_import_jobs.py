@@ -4,8 +4,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
-from cryptopulse.domain.import_jobs import ImportJob, ImportView, shortages
+from cryptopulse.domain.import_jobs import PREVIEWED, ImportJob, ImportView, Previewed, shortages
 from cryptopulse.domain.imports import LineError, parse
 from cryptopulse.domain.portfolios import Asset, Draft, Kind, Quantity
 from cryptopulse.domain.revisions import Short
@@ -137,6 +138,35 @@ def test_a_job_is_shown_as_the_contract_says() -> None:
     )
     shown.finish(NOW + 1_500)
     assert ImportView.of(shown).finished_at == "2027-01-15T08:00:01.500Z"
+
+
+def test_a_dry_run_shows_how_the_first_lines_were_understood() -> None:
+    header = "time,type,asset,quantity,price,currency,fee,fee_asset,counter_asset,counter_quantity\n"
+    lines = ["2025-01-02T03:00:00Z,buy,MINE,1.50,2,USD,0.1,,,\n", "2025-01-03,trade,BTC,1,,,,,ETH,20\n"]
+    parsed = parse((header + "".join(lines) + "2025-01-04,deposit,SOL,1,,,,,,\n" * PREVIEWED).encode(), "auto", NOW)
+    real, dry = job(), job(is_dry_run=True)
+    for begun in (real, dry):
+        begun.read(parsed)
+    assert real.preview is None
+    assert ImportView.of(real).preview is UNSET
+    assert dry.preview is not None
+    assert dry.preview.assets == ["BTC", "ETH", "MINE", "SOL"]
+    assert len(dry.preview.transactions) == PREVIEWED
+    bought, traded = dry.preview.transactions[:2]
+    assert bought == Previewed(
+        line=2,
+        time="2025-01-02T03:00:00.000Z",
+        type="buy",
+        asset="MINE",
+        quantity="1.50",
+        price="2",
+        currency="USD",
+        fee="0.1",
+        fee_asset=None,
+        counter_asset=None,
+        counter_quantity=None,
+    )
+    assert (traded.line, traded.counter_asset, traded.counter_quantity) == (3, "ETH", "20")
 
 
 # --- what takes more than there is ---

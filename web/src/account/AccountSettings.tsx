@@ -11,6 +11,7 @@ import { raw, submitted, text } from "../ui/forms";
 import { Actions, Card, Fields } from "../ui/layout";
 import { fieldErrors, Loaded, ProblemNote, SkeletonRows } from "../ui/states";
 import { toast } from "../ui/toasts";
+import { PasswordField } from "./PasswordField";
 
 const PROFILE = [PRIVATE, "profile"];
 
@@ -80,17 +81,12 @@ function ProfileForm({ profile }: { profile: Schema["Profile"] }) {
             )}
           </Field>
           {changesEmail && (
-            <Field label="Password" hint="Needed to change the e-mail." error={errors.current_password}>
-              {(input) => (
-                <input
-                  {...input}
-                  name="current_password"
-                  type="password"
-                  autoComplete="current-password"
-                  required
-                />
-              )}
-            </Field>
+            <PasswordField
+              label="Password"
+              name="current_password"
+              hint="Needed to change the e-mail."
+              error={errors.current_password}
+            />
           )}
         </Fields>
         {Object.keys(errors).length === 0 && <ProblemNote error={change.error} />}
@@ -104,7 +100,8 @@ function ProfileForm({ profile }: { profile: Schema["Profile"] }) {
   );
 }
 
-function PasswordForm() {
+export function PasswordForm() {
+  const [isSame, setSame] = useState(false);
   const change = useMutation({
     mutationFn: ({ next }: { next: Schema["PasswordChange"]; form: HTMLFormElement }) =>
       body(api.POST("/users/me/password", { body: next })),
@@ -116,39 +113,26 @@ function PasswordForm() {
   const errors = fieldErrors(change.error);
   return (
     <form
-      onSubmit={submitted((form, element) =>
-        change.mutate({
-          next: { current_password: raw(form, "current_password"), new_password: raw(form, "new_password") },
-          form: element,
-        }),
-      )}
+      onSubmit={submitted((form, element) => {
+        const next = {
+          current_password: raw(form, "current_password"),
+          new_password: raw(form, "new_password"),
+        };
+        const isSame = next.new_password === next.current_password;
+        setSame(isSame);
+        if (!isSame) change.mutate({ next, form: element });
+      })}
     >
       <Fields>
         <Fields columns>
-          <Field label="Current password" error={errors.current_password}>
-            {(input) => (
-              <input
-                {...input}
-                name="current_password"
-                type="password"
-                autoComplete="current-password"
-                required
-              />
-            )}
-          </Field>
-          <Field label="New password" hint="At least 12 characters." error={errors.new_password}>
-            {(input) => (
-              <input
-                {...input}
-                name="new_password"
-                type="password"
-                autoComplete="new-password"
-                required
-                minLength={12}
-                maxLength={128}
-              />
-            )}
-          </Field>
+          <PasswordField label="Current password" name="current_password" error={errors.current_password} />
+          <PasswordField
+            label="New password"
+            name="new_password"
+            isNew
+            hint="At least 12 characters."
+            error={isSame ? "Choose another password than the current one." : errors.new_password}
+          />
         </Fields>
         {Object.keys(errors).length === 0 && <ProblemNote error={change.error} />}
         <Actions>
@@ -204,17 +188,7 @@ function DeleteAccount({ onClose }: { onClose: () => void }) {
       <form onSubmit={submitted((form) => end.mutate(raw(form, "current_password")))}>
         <Fields>
           <p>Your portfolios, transactions and alerts go with it. This cannot be undone.</p>
-          <Field label="Password" error={errors.current_password}>
-            {(input) => (
-              <input
-                {...input}
-                name="current_password"
-                type="password"
-                autoComplete="current-password"
-                required
-              />
-            )}
-          </Field>
+          <PasswordField label="Password" name="current_password" error={errors.current_password} />
           {Object.keys(errors).length === 0 && <ProblemNote error={end.error} />}
           <Actions>
             <Button onClick={onClose}>Cancel</Button>

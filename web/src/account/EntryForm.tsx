@@ -1,7 +1,7 @@
 import { useMutation } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Redirect, useLocation, useSearch } from "wouter";
-import { useSession } from "../api/session";
+import { EXPIRED, useSession, useSessionExpired } from "../api/session";
 import { Button } from "../ui/Button";
 import { submitted } from "../ui/forms";
 import { Fields, Page } from "../ui/layout";
@@ -21,6 +21,7 @@ interface Props {
 export function EntryForm({ title, action, enter, fields, children }: Props) {
   const search = useSearch();
   const status = useSession();
+  const hasExpired = useSessionExpired();
   const [, navigate] = useLocation();
   const entry = useMutation({
     mutationFn: enter,
@@ -30,12 +31,17 @@ export function EntryForm({ title, action, enter, fields, children }: Props) {
     return <Redirect to={nextPage(search)} replace />;
   const errors = fieldErrors(entry.error);
   return (
-    <Page title={title} heading={<span className="visually-hidden">{title}</span>}>
+    <Page title={title} heading={null}>
       <form className={css.card} onSubmit={submitted((form) => entry.mutate(form))}>
         <header className={css.header}>
           <img src="/icon.svg" alt="" width={40} height={40} />
-          <h2>{title}</h2>
+          <h1>{title}</h1>
         </header>
+        {hasExpired && (
+          <p className={css.expired} role="status">
+            {EXPIRED}
+          </p>
+        )}
         <Fields>{fields(errors)}</Fields>
         {Object.keys(errors).length === 0 && <ProblemNote error={entry.error} />}
         <Button type="submit" kind="primary" busy={entry.isPending}>

@@ -1,15 +1,14 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { Copy } from "lucide-react";
 import { api, body, type Schema } from "../api/client";
 import { PRIVATE } from "../api/query";
 import * as times from "../format/times";
 import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
-import { Field } from "../ui/Field";
+import { Field, fieldMessage } from "../ui/Field";
 import { submitted, text } from "../ui/forms";
 import { Actions, Fields } from "../ui/layout";
+import { SecretDialog } from "../ui/SecretDialog";
 import { fieldErrors, ProblemNote } from "../ui/states";
-import { toast } from "../ui/toasts";
 import css from "./settings.module.css";
 
 type Scope = Schema["NewApiToken"]["scopes"][number];
@@ -26,10 +25,13 @@ export function NewTokenDialog({ onClose }: { onClose: () => void }) {
     mutationFn: (token: Schema["NewApiToken"]) => body(api.POST("/users/me/tokens", { body: token })),
     onSuccess: () => client.invalidateQueries({ queryKey: [PRIVATE, "tokens"] }),
   });
-  if (make.data) return <Shown token={make.data} onClose={onClose} />;
+  if (make.data) {
+    const { name, token } = make.data;
+    return <SecretDialog title="Your new token" label={name} secret={token} onClose={onClose} />;
+  }
   const errors = fieldErrors(make.error);
   return (
-    <Dialog title="New API token" onClose={onClose}>
+    <Dialog title="New API token" onClose={onClose} dismissible={!make.isPending}>
       <form
         onSubmit={submitted((form) => {
           const ends = text(form, "expires_at");
@@ -52,47 +54,22 @@ export function NewTokenDialog({ onClose }: { onClose: () => void }) {
                 {what}
               </label>
             ))}
-            {errors.scopes && <p className="down">{errors.scopes}</p>}
+            {errors.scopes && <p className="down">{fieldMessage("What it may do", errors.scopes)}</p>}
           </fieldset>
           <Field label="Expires" optional error={errors.expires_at}>
             {(input) => <input {...input} name="expires_at" type="datetime-local" />}
           </Field>
           {Object.keys(errors).length === 0 && <ProblemNote error={make.error} />}
           <Actions>
-            <Button onClick={onClose}>Cancel</Button>
+            <Button disabled={make.isPending} onClick={onClose}>
+              Cancel
+            </Button>
             <Button type="submit" kind="primary" busy={make.isPending}>
               Make token
             </Button>
           </Actions>
         </Fields>
       </form>
-    </Dialog>
-  );
-}
-
-function Shown({ token, onClose }: { token: Schema["NewApiTokenView"]; onClose: () => void }) {
-  return (
-    <Dialog title="Your new token" onClose={onClose}>
-      <Fields>
-        <p>Copy it now: it is not shown again.</p>
-        <Field label={token.name}>{(input) => <input {...input} readOnly value={token.token} />}</Field>
-        <Actions>
-          <Button
-            onClick={() =>
-              void navigator.clipboard.writeText(token.token).then(
-                () => toast("Copied."),
-                () => toast("The browser did not allow it: select the token and copy it.", "warning"),
-              )
-            }
-          >
-            <Copy size={16} aria-hidden />
-            Copy
-          </Button>
-          <Button kind="primary" onClick={onClose}>
-            Done
-          </Button>
-        </Actions>
-      </Fields>
     </Dialog>
   );
 }

@@ -1,24 +1,19 @@
-import { type Preferences, type Theme, usePreferences } from "../app/preferences";
+import { type Theme, usePreferences } from "../app/preferences";
+import { CURRENCIES, currencyOf, METHODS, methodOf } from "../portfolio/methods";
 import { Field } from "../ui/Field";
 import { Card, Fields } from "../ui/layout";
 import { Segmented } from "../ui/Segmented";
+import { ErrorState } from "../ui/states";
 
 const THEMES: readonly (readonly [Theme, string])[] = [
   ["system", "System"],
   ["light", "Light"],
   ["dark", "Dark"],
 ];
-const CURRENCIES: readonly Preferences["base_currency"][] = ["USD", "EUR", "GBP", "USDT", "BTC"];
-const METHODS: readonly (readonly [Preferences["cost_basis"], string])[] = [
-  ["fifo", "First in, first out (FIFO)"],
-  ["lifo", "Last in, first out (LIFO)"],
-  ["hifo", "The dearest first (HIFO)"],
-  ["acb", "Average cost (ACB)"],
-];
 
 export function PreferenceSettings() {
-  const { preferences, change } = usePreferences();
-  const currency = CURRENCIES.find((each) => each === preferences.base_currency);
+  const { preferences, change, error, reload } = usePreferences();
+  if (!change && error) return <ErrorState error={error} onRetry={reload} />;
   return (
     <>
       <Card title="Appearance">
@@ -26,7 +21,8 @@ export function PreferenceSettings() {
           label="Theme"
           options={THEMES}
           value={preferences.theme}
-          onChange={(theme) => change({ theme })}
+          disabled={!change}
+          onChange={(theme) => change?.({ theme })}
         />
       </Card>
       <Card title="New portfolios">
@@ -35,14 +31,17 @@ export function PreferenceSettings() {
             {(input) => (
               <select
                 {...input}
-                value={currency}
-                onChange={(event) => {
-                  const chosen = CURRENCIES.find((each) => each === event.target.value);
-                  if (chosen) change({ base_currency: chosen });
+                value={preferences.base_currency}
+                disabled={!change}
+                onChange={({ target }) => {
+                  const base_currency = currencyOf(target.value);
+                  if (base_currency) change?.({ base_currency });
                 }}
               >
-                {CURRENCIES.map((each) => (
-                  <option key={each}>{each}</option>
+                {CURRENCIES.map(([value, name]) => (
+                  <option key={value} value={value}>
+                    {name}
+                  </option>
                 ))}
               </select>
             )}
@@ -52,13 +51,14 @@ export function PreferenceSettings() {
               <select
                 {...input}
                 value={preferences.cost_basis}
-                onChange={(event) => {
-                  const chosen = METHODS.find(([method]) => method === event.target.value);
-                  if (chosen) change({ cost_basis: chosen[0] });
+                disabled={!change}
+                onChange={({ target }) => {
+                  const cost_basis = methodOf(target.value);
+                  if (cost_basis) change?.({ cost_basis });
                 }}
               >
-                {METHODS.map(([method, name]) => (
-                  <option key={method} value={method}>
+                {METHODS.map(({ value, name }) => (
+                  <option key={value} value={value}>
                     {name}
                   </option>
                 ))}

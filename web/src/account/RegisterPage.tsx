@@ -4,6 +4,7 @@ import { session } from "../api/session";
 import { Field } from "../ui/Field";
 import { raw, text } from "../ui/forms";
 import { EntryForm } from "./EntryForm";
+import { PasswordField } from "./PasswordField";
 
 async function register(form: FormData): Promise<void> {
   const email = text(form, "email");
@@ -31,19 +32,13 @@ export default function RegisterPage() {
           <Field label="Name" optional error={errors.display_name}>
             {(input) => <input {...input} name="display_name" autoComplete="name" maxLength={100} />}
           </Field>
-          <Field label="Password" hint="At least 12 characters; a few words do well." error={errors.password}>
-            {(input) => (
-              <input
-                {...input}
-                name="password"
-                type="password"
-                autoComplete="new-password"
-                required
-                minLength={12}
-                maxLength={128}
-              />
-            )}
-          </Field>
+          <PasswordField
+            label="Password"
+            name="password"
+            isNew
+            hint="At least 12 characters; a few words do well."
+            error={errors.password}
+          />
         </>
       )}
     >

@@ -5,10 +5,10 @@ import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Ago, Time } from "../ui/figures";
 import { Card } from "../ui/layout";
+import css from "../ui/list.module.css";
 import { Loaded, SkeletonRows } from "../ui/states";
 import { toast } from "../ui/toasts";
 import { browserName } from "./browsers";
-import css from "./settings.module.css";
 
 const SESSIONS = [PRIVATE, "sessions"];
 

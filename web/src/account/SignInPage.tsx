@@ -3,6 +3,7 @@ import { session } from "../api/session";
 import { Field } from "../ui/Field";
 import { raw, text } from "../ui/forms";
 import { EntryForm } from "./EntryForm";
+import { PasswordField } from "./PasswordField";
 
 export default function SignInPage() {
   const search = useSearch();
@@ -16,11 +17,7 @@ export default function SignInPage() {
           <Field label="E-mail" error={errors.email}>
             {(input) => <input {...input} name="email" type="email" autoComplete="username" required />}
           </Field>
-          <Field label="Password" error={errors.password}>
-            {(input) => (
-              <input {...input} name="password" type="password" autoComplete="current-password" required />
-            )}
-          </Field>
+          <PasswordField label="Password" name="password" error={errors.password} />
         </>
       )}
     >

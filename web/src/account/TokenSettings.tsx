@@ -8,9 +8,9 @@ import { Button } from "../ui/Button";
 import { ConfirmDialog } from "../ui/ConfirmDialog";
 import { Ago, Time } from "../ui/figures";
 import { Card } from "../ui/layout";
+import css from "../ui/list.module.css";
 import { EmptyState, Loaded, SkeletonRows } from "../ui/states";
 import { NewTokenDialog } from "./NewTokenDialog";
-import css from "./settings.module.css";
 
 const TOKENS = [PRIVATE, "tokens"];
 

@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, body, type Schema } from "../api/client";
+import { useCoins } from "../api/coins";
 import { idempotencyKeys } from "../api/idempotencyKeys";
 import { PRIVATE } from "../api/query";
 import * as numbers from "../format/numbers";
@@ -10,6 +11,7 @@ import { Dialog } from "../ui/Dialog";
 import { Field } from "../ui/Field";
 import { submitted } from "../ui/forms";
 import { Actions, Fields } from "../ui/layout";
+import { SecretDialog } from "../ui/SecretDialog";
 import { Segmented } from "../ui/Segmented";
 import { fieldErrors, ProblemNote } from "../ui/states";
 import { toast } from "../ui/toasts";
@@ -64,12 +66,22 @@ export function AlertDialog({ alert, symbol: first, onClose }: Props) {
     },
   });
   const secret = save.data && secretOf(save.data);
-  if (secret !== undefined) return <SecretDialog secret={secret} onClose={onClose} />;
+  if (secret !== undefined) {
+    return (
+      <SecretDialog title="The webhook’s secret" label="Secret" secret={secret} onClose={onClose}>
+        The alert is armed. Each call carries <code>CryptoPulse-Signature</code>, made with this secret.
+      </SecretDialog>
+    );
+  }
 
   const errors = fieldErrors(save.error);
   const isChange = condition === "change_pct";
   return (
-    <Dialog title={alert ? `Edit alert on ${alert.symbol}` : "New alert"} onClose={onClose}>
+    <Dialog
+      title={alert ? `Edit alert on ${alert.symbol}` : "New alert"}
+      onClose={onClose}
+      dismissible={!save.isPending}
+    >
       <form
         onSubmit={submitted((form) => {
           const read = alert ? alertChange(form, condition) : newAlert(form, condition);
@@ -153,7 +165,9 @@ export function AlertDialog({ alert, symbol: first, onClose }: Props) {
           </Field>
           {Object.keys(errors).length === 0 && <ProblemNote error={save.error} />}
           <Actions>
-            <Button onClick={onClose}>Cancel</Button>
+            <Button disabled={save.isPending} onClick={onClose}>
+              Cancel
+            </Button>
             <Button type="submit" kind="primary" busy={save.isPending}>
               {alert ? "Save alert" : "Make alert"}
             </Button>
@@ -175,11 +189,7 @@ interface SymbolProps {
 }
 
 function SymbolField({ symbol, onChange, error }: SymbolProps) {
-  const coins = useQuery({
-    queryKey: ["coins"],
-    queryFn: () => body(api.GET("/coins", { params: { query: { limit: 500 } } })),
-    staleTime: 60 * 60_000,
-  });
+  const coins = useCoins();
   const symbols = [
     ...new Set(coins.data?.items.flatMap((coin) => coin.symbols.map(({ symbol }) => symbol)) ?? [symbol]),
   ];
@@ -219,23 +229,4 @@ function PriceNow({ symbol }: { symbol: string }) {
   useTickFeed(first.data ? [symbol] : []);
   const price = useTick(symbol, first.data?.venue)?.price ?? first.data?.price;
   return price == null ? <>&nbsp;</> : <>Now {numbers.price(price, quoteOf(symbol))}</>;
-}
-
-function SecretDialog({ secret, onClose }: { secret: string; onClose: () => void }) {
-  return (
-    <Dialog title="The webhook’s secret" onClose={onClose}>
-      <Fields>
-        <p>
-          The alert is armed. Each call carries <code>CryptoPulse-Signature</code>, made with this secret.
-          Copy it now: it is not shown again.
-        </p>
-        <Field label="Secret">{(input) => <input {...input} readOnly value={secret} />}</Field>
-        <Actions>
-          <Button kind="primary" onClick={onClose}>
-            Done
-          </Button>
-        </Actions>
-      </Fields>
-    </Dialog>
-  );
 }

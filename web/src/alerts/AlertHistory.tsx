@@ -4,6 +4,7 @@ import { PRIVATE } from "../api/query";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Price, Time } from "../ui/figures";
+import list from "../ui/list.module.css";
 import { EmptyState, ErrorState, SkeletonRows } from "../ui/states";
 import css from "./alerts.module.css";
 import { conditionWords, quoteOf } from "./words";
@@ -36,7 +37,7 @@ export function AlertHistory() {
   }
   return (
     <>
-      <ul className={css.list}>
+      <ul className={list.list}>
         {items.map((each) => (
           <FiredRow key={each.id} fired={each} />
         ))}
@@ -55,12 +56,12 @@ export function AlertHistory() {
 function FiredRow({ fired }: { fired: Schema["FiredView"] }) {
   const tone = WEBHOOK[fired.webhook];
   return (
-    <li className={css.item}>
-      <div className={css.what}>
-        <p className={css.name}>
+    <li className={`${list.item} ${css.item}`}>
+      <div>
+        <p className={list.name}>
           {fired.symbol} {conditionWords(fired)}
         </p>
-        <p className={css.detail}>
+        <p className={list.detail}>
           <Time value={fired.time} /> · {fired.venue}
         </p>
       </div>

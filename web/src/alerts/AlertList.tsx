@@ -8,6 +8,7 @@ import { Badge } from "../ui/Badge";
 import { Button, IconButton } from "../ui/Button";
 import { ConfirmDialog } from "../ui/ConfirmDialog";
 import { Ago } from "../ui/figures";
+import list from "../ui/list.module.css";
 import { EmptyState, ErrorState, SkeletonRows } from "../ui/states";
 import { toast } from "../ui/toasts";
 import { AlertDialog } from "./AlertDialog";
@@ -48,7 +49,7 @@ export function AlertList({ onMake }: { onMake: () => void }) {
   }
   return (
     <>
-      <ul className={css.list}>
+      <ul className={list.list}>
         {items.map((alert) => (
           <AlertRow key={alert.id} alert={alert} />
         ))}
@@ -81,14 +82,14 @@ function AlertRow({ alert }: { alert: Alert }) {
   });
   const name = `${alert.symbol} ${conditionWords(alert)}`;
   return (
-    <li className={css.item}>
-      <div className={css.what}>
-        <p className={css.name}>
+    <li className={`${list.item} ${css.item}`}>
+      <div>
+        <p className={list.name}>
           <Link href={`/market/${alert.symbol}`}>{alert.symbol}</Link> {conditionWords(alert)}{" "}
           <Badge tone={TONES[alert.status]}>{alert.status}</Badge>
           {alert.repeat && <Badge>repeats</Badge>}
         </p>
-        <p className={css.detail}>
+        <p className={list.detail}>
           {alert.venue}
           {alert.last_fired_at && (
             <>

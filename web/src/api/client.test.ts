@@ -57,10 +57,10 @@ test("a refusal is a Problem, with what is wrong by field", async () => {
 
 test("a session that the server ended ends here", async () => {
   vi.spyOn(session, "accessToken").mockResolvedValue("a.b.c");
-  const end = vi.spyOn(session, "end").mockImplementation(() => {});
+  const expire = vi.spyOn(session, "expire").mockImplementation(() => {});
   answering(Response.json({}, { status: 401 }));
   await expect(api.GET("/users/me")).rejects.toMatchObject({ status: 401 });
-  expect(end).toHaveBeenCalledOnce();
+  expect(expire).toHaveBeenCalledOnce();
 });
 
 test("API Gateway's own refusal tells when to try again", async () => {

@@ -18,7 +18,7 @@ const bearer: Middleware = {
   },
   async onResponse({ response, schemaPath }) {
     if (response.ok) return;
-    if (response.status === 401 && PRIVATE.test(schemaPath)) session.end();
+    if (response.status === 401 && PRIVATE.test(schemaPath)) session.expire();
     throw await Problem.of(response);
   },
   onError({ error }) {
@@ -58,7 +58,7 @@ export async function download(path: string, accept: string, fallbackName: strin
   } catch {
     throw Problem.unreachable();
   }
-  if (response.status === 401) session.end();
+  if (response.status === 401) session.expire();
   if (!response.ok) throw await Problem.of(response);
   const named = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "");
   const url = URL.createObjectURL(await response.blob());

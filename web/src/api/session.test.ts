@@ -192,3 +192,47 @@ describe("a user", () => {
     expect(session.status).toBe("signed-in");
   });
 });
+
+describe("a session that the server ended", () => {
+  test("is told of, until somebody signs in again", async () => {
+    answers.set("/api/auth/login", () => pair("first"));
+    const session = await newSession();
+    await session.signIn("ann@example.com", "two otters and a kite");
+    session.expire();
+    expect([session.status, session.hasExpired]).toEqual(["anonymous", true]);
+    await session.signIn("ann@example.com", "two otters and a kite");
+    expect(session.hasExpired).toBe(false);
+  });
+
+  test("is told of in the other tabs", async () => {
+    answers.set("/api/auth/login", () => pair("first"));
+    const session = await newSession();
+    await session.signIn("ann@example.com", "two otters and a kite");
+    const tab = new BroadcastChannel("cryptopulse.session");
+    tab.postMessage("expired");
+    await vi.waitFor(() => expect(session.status).toBe("anonymous"));
+    tab.close();
+    expect(session.hasExpired).toBe(true);
+  });
+
+  test("is not what its user has ended, whatever is still under way", async () => {
+    answers.set("/api/auth/login", () => pair("first"));
+    answers.set("/api/auth/logout", () => new Response(null, { status: 204 }));
+    const session = await newSession();
+    await session.signIn("ann@example.com", "two otters and a kite");
+    await session.signOut();
+    session.expire(); // a call that was answered late
+    expect(session.hasExpired).toBe(false);
+  });
+});
+
+test("who blocks storage, and locks with it, signs in all the same", async () => {
+  vi.stubGlobal("localStorage", undefined);
+  const denied = new DOMException("denied", "SecurityError");
+  vi.stubGlobal("navigator", { locks: { request: () => Promise.reject(denied) } });
+  answers.set("/api/auth/login", () => pair("first"));
+  const session = await newSession();
+  await session.restore();
+  await session.signIn("ann@example.com", "two otters and a kite");
+  expect(await session.accessToken()).toBe("first");
+});

@@ -2,11 +2,15 @@ import { useSyncExternalStore } from "react";
 import { Problem } from "./problem";
 import { isPassing } from "./query";
 import type { components } from "./schema";
+import { store, stored } from "./storage";
 
 type TokenPair = components["schemas"]["TokenPair"];
 
 /** `restoring`: the refresh cookie may hold a session, and is being asked. */
 export type SessionStatus = "restoring" | "anonymous" | "signed-in";
+
+/** Said of a session that ended without being asked to. */
+export const EXPIRED = "Your session has ended. Sign in again.";
 
 const MARK = "cryptopulse.signed-in";
 const LOCK = "cryptopulse.refresh";
@@ -22,21 +26,27 @@ const RESTORE_AGAIN_S = 10;
  */
 class Session {
   #status: SessionStatus = "anonymous";
+  #hasExpired = false;
   #access: { token: string; expires: number } | undefined;
   #refreshing: Promise<string | null> | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #tabs = new BroadcastChannel("cryptopulse.session");
 
   constructor() {
-    if (localStorage.getItem(MARK) !== null) this.#status = "restoring";
+    if (stored(MARK) !== null) this.#status = "restoring";
     this.#tabs.onmessage = ({ data }) => {
-      if (data === "ended") this.#forget();
-      else this.#takeOver();
+      if (data === "started") this.#takeOver();
+      else this.#forget(data === "expired");
     };
   }
 
   get status(): SessionStatus {
     return this.#status;
+  }
+
+  /** Whether the last session ended without being asked to, and nobody has signed in since. */
+  get hasExpired(): boolean {
+    return this.#hasExpired;
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -46,7 +56,7 @@ class Session {
 
   /** Takes up the session of an earlier visit, if there is one. */
   async restore(): Promise<void> {
-    if (localStorage.getItem(MARK) === null || this.#access) return;
+    if (stored(MARK) === null || this.#access) return;
     try {
       await this.accessToken();
     } catch (error) {
@@ -68,60 +78,65 @@ class Session {
 
   /** Raises Problem: 401 when e-mail or password is wrong. */
   async signIn(email: string, password: string): Promise<void> {
-    const response = await navigator.locks.request(LOCK, () =>
-      post("/api/auth/login", { email, password, cookie: true }),
-    );
+    const response = await alone(() => post("/api/auth/login", { email, password, cookie: true }));
     if (!response.ok) throw await Problem.of(response);
-    localStorage.setItem(MARK, "1");
+    store(MARK, "1");
     this.#keep(await response.json());
     this.#tabs.postMessage("started");
   }
 
   async signOut(): Promise<void> {
-    const response = await navigator.locks.request(LOCK, () => post("/api/auth/logout"));
+    const response = await alone(() => post("/api/auth/logout"));
     if (!response.ok && response.status !== 401) throw await Problem.of(response);
     this.end();
   }
 
-  /** The session has ended: here and in all tabs. */
+  /** The user has ended the session: here and in all tabs. */
   end(): void {
-    localStorage.removeItem(MARK);
-    this.#forget();
-    this.#tabs.postMessage("ended");
+    this.#end(false);
+  }
+
+  /** The server knows the session no longer. */
+  expire(): void {
+    if (stored(MARK) !== null) this.#end(true);
+  }
+
+  #end(hasExpired: boolean): void {
+    store(MARK, null);
+    this.#forget(hasExpired);
+    this.#tabs.postMessage(hasExpired ? "expired" : "ended");
   }
 
   /** A token that is good for a while yet; null when nobody is signed in. */
   accessToken(): Promise<string | null> {
     if (this.#access && this.#access.expires > Date.now() + EARLY_MS)
       return Promise.resolve(this.#access.token);
-    if (localStorage.getItem(MARK) === null) return Promise.resolve(null);
-    this.#refreshing ??= this.#refreshAlone().finally(() => {
+    if (stored(MARK) === null) return Promise.resolve(null);
+    this.#refreshing ??= alone(() => this.#refresh()).finally(() => {
       this.#refreshing = undefined;
     });
     return this.#refreshing;
   }
 
-  async #refreshAlone(): Promise<string | null> {
-    return await navigator.locks.request(LOCK, () => this.#refresh());
-  }
-
   async #refresh(): Promise<string | null> {
-    if (localStorage.getItem(MARK) === null) return null;
+    if (stored(MARK) === null) return null;
     const response = await spend();
     if (response.ok) return this.#keep(await response.json());
     if (response.status !== 401 && response.status !== 403) throw await Problem.of(response);
-    this.end();
+    this.expire();
     return null;
   }
 
   #keep(pair: TokenPair): string {
     this.#access = { token: pair.access_token, expires: Date.now() + pair.expires_in * 1000 };
+    this.#hasExpired = false;
     this.#set("signed-in");
     return pair.access_token;
   }
 
-  #forget(): void {
+  #forget(hasExpired: boolean): void {
     this.#access = undefined;
+    this.#hasExpired = hasExpired;
     this.#set("anonymous");
   }
 
@@ -137,12 +152,26 @@ class Session {
  * gets the next one for whoever comes after, who waits for it: the lock went with the page, this mark did not.
  */
 async function spend(): Promise<Response> {
-  if (localStorage.getItem(UNDER_WAY) !== null) await pause(LEFT_BEHIND_MS);
-  localStorage.setItem(UNDER_WAY, "1");
+  if (stored(UNDER_WAY) !== null) await pause(LEFT_BEHIND_MS);
+  store(UNDER_WAY, "1");
   try {
     return await post("/api/auth/refresh");
   } finally {
-    localStorage.removeItem(UNDER_WAY);
+    store(UNDER_WAY, null);
+  }
+}
+
+/** One tab at a time; where storage is blocked, so are locks, and there is no session to share. */
+async function alone<T>(act: () => Promise<T>): Promise<T> {
+  let isAlone = false;
+  try {
+    return await navigator.locks.request(LOCK, () => {
+      isAlone = true;
+      return act();
+    });
+  } catch (error) {
+    if (isAlone) throw error;
+    return act();
   }
 }
 
@@ -166,4 +195,8 @@ export const session = new Session();
 
 export function useSession(): SessionStatus {
   return useSyncExternalStore(session.subscribe, () => session.status);
+}
+
+export function useSessionExpired(): boolean {
+  return useSyncExternalStore(session.subscribe, () => session.hasExpired);
 }

@@ -4,7 +4,7 @@ import { Route, Switch, useLocation } from "wouter";
 import { AlertWatch } from "../alerts/AlertWatch";
 import { api, body } from "../api/client";
 import { forgetUser, queries } from "../api/query";
-import { session, useSession } from "../api/session";
+import { EXPIRED, session, useSession, useSessionExpired } from "../api/session";
 import { LiveProvider } from "../live/LiveProvider";
 import type { Want } from "../live/wants";
 import { MarketPage } from "../market/MarketPage";
@@ -13,7 +13,7 @@ import { SkeletonRows } from "../ui/states";
 import { clearToasts, toast } from "../ui/toasts";
 import { Boundary } from "./Boundary";
 import { NotFoundPage } from "./NotFoundPage";
-import { useTheme } from "./preferences";
+import { useBroughtWatchlist, useTheme } from "./preferences";
 import { Shell } from "./Shell";
 import { SignedIn } from "./SignedIn";
 
@@ -40,6 +40,8 @@ export function App() {
 function Dashboard() {
   const status = useSession();
   useTheme();
+  useBroughtWatchlist();
+  useExpiryToast();
   const [path] = useLocation();
   useEffect(() => session.subscribe(forgetLeft), []);
   useEffect(() => void session.restore(), []);
@@ -111,8 +113,15 @@ async function ticket(): Promise<string | null> {
 }
 
 function sessionEnded(): void {
-  session.end();
-  toast("Your session has ended. Sign in again to go on.", "warning");
+  session.expire();
+}
+
+/** Where the page shown stays; the page of signing in says so itself. */
+function useExpiryToast(): void {
+  const hasExpired = useSessionExpired();
+  useEffect(() => {
+    if (hasExpired && location.pathname !== "/sign-in") toast(EXPIRED, "warning");
+  }, [hasExpired]);
 }
 
 function dropped(want: Want): void {

@@ -1,12 +1,13 @@
 import { Bell, ChartCandlestick, Grid3x3, Newspaper, UserRound, WalletCards } from "lucide-react";
 import type { ReactNode } from "react";
-import { Link, useLocation } from "wouter";
+import { Link, useLocation, useSearch } from "wouter";
+import { signInPath } from "../account/next";
 import { useSession } from "../api/session";
 import { buttonClass } from "../ui/Button";
 import { Toasts } from "../ui/toasts";
 import { AccountMenu } from "./AccountMenu";
 import css from "./Shell.module.css";
-import { LiveStatus, SystemBanner } from "./status";
+import { LiveStatus, PriceSource, SimulatedMark, SystemBanner } from "./status";
 import { ThemeButton } from "./ThemeButton";
 
 const PAGES = [
@@ -20,6 +21,7 @@ const PAGES = [
 /** What stands around every page. */
 export function Shell({ children }: { children: ReactNode }) {
   const [path] = useLocation();
+  const search = useSearch();
   const status = useSession();
   return (
     <div className={css.shell}>
@@ -46,10 +48,11 @@ export function Shell({ children }: { children: ReactNode }) {
             ))}
           </nav>
           <div className={css.tools}>
+            <SimulatedMark />
             <LiveStatus />
             <ThemeButton />
             {status === "anonymous" ? (
-              <Link href="/sign-in" className={buttonClass("primary", true)}>
+              <Link href={signInPath(path, search)} className={buttonClass("primary", true)}>
                 <UserRound size={16} aria-hidden className={css.signInIcon} />
                 Sign in
               </Link>
@@ -64,7 +67,7 @@ export function Shell({ children }: { children: ReactNode }) {
       </main>
       <footer className={css.footer}>
         <p>
-          Prices from Coinbase and Binance. Charts by{" "}
+          <PriceSource /> Charts by{" "}
           <a href="https://www.tradingview.com/" target="_blank" rel="noreferrer">
             TradingView
           </a>

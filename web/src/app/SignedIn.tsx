@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { Redirect, useLocation, useSearch } from "wouter";
+import { signInPath } from "../account/next";
 import { useSession } from "../api/session";
 import { Page } from "../ui/layout";
 import { SkeletonRows } from "../ui/states";
@@ -17,8 +18,7 @@ export function SignedIn({ children }: { children: ReactNode }) {
     );
   }
   if (status === "anonymous") {
-    const here = search ? `${path}?${search}` : path;
-    return <Redirect to={`/sign-in?next=${encodeURIComponent(here)}`} replace />;
+    return <Redirect to={signInPath(path, search)} replace />;
   }
   return children;
 }

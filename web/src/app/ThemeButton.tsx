@@ -11,7 +11,8 @@ export function ThemeButton() {
   return (
     <IconButton
       label={`Theme: ${preferences.theme}. Change to ${NEXT[preferences.theme]}`}
-      onClick={() => change({ theme: NEXT[preferences.theme] })}
+      disabled={!change}
+      onClick={() => change?.({ theme: NEXT[preferences.theme] })}
     >
       <Icon size={18} aria-hidden />
     </IconButton>

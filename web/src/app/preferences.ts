@@ -1,8 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 import { api, body, type Schema } from "../api/client";
 import { PRIVATE } from "../api/query";
 import { useSession } from "../api/session";
+import { store, stored } from "../api/storage";
 import { toast } from "../ui/toasts";
 
 export type Preferences = Schema["Preferences"];
@@ -11,19 +12,26 @@ export type Theme = Preferences["theme"];
 const KEY = [PRIVATE, "preferences"];
 const THEME = "cryptopulse.theme";
 const KEPT = "cryptopulse.preferences";
+/** As many as the API takes. */
+const MOST_WATCHED = 200;
 const DEFAULTS: Preferences = { base_currency: "USD", cost_basis: "fifo", watchlist: [], theme: "system" };
 
 interface Use {
   preferences: Preferences;
-  change: (patch: Partial<Preferences>) => void;
+  /** Not there while nobody knows yet what it would change. */
+  change: ((patch: Partial<Preferences>, onKept?: () => void) => void) | undefined;
+  /** Why that is so. */
+  error: Error | null;
+  reload: () => void;
 }
 
 /** How the user likes it: with an account kept there, without one in this browser. */
 export function usePreferences(): Use {
-  const signedIn = useSession() === "signed-in";
+  const status = useSession();
+  const signedIn = status === "signed-in";
   const local = useSyncExternalStore(visitor.subscribe, visitor.read);
   const client = useQueryClient();
-  const stored = useQuery({
+  const account = useQuery({
     queryKey: KEY,
     queryFn: () => body(api.GET("/users/me/preferences")),
     enabled: signedIn,
@@ -43,16 +51,22 @@ export function usePreferences(): Use {
       toast(`Your change was not kept. ${error.message}`, "down");
     },
   });
-  const preferences = (signedIn ? stored.data : local) ?? local;
+  const preferences = (signedIn ? account.data : local) ?? local;
   const { mutate } = put;
   const change = useCallback(
-    (patch: Partial<Preferences>) => {
+    (patch: Partial<Preferences>, onKept?: () => void) => {
       if (!signedIn) visitor.write({ ...visitor.read(), ...patch });
-      else if (stored.data) mutate({ ...stored.data, ...patch });
+      else if (account.data) mutate({ ...account.data, ...patch }, onKept && { onSuccess: onKept });
     },
-    [signedIn, stored.data, mutate],
+    [signedIn, account.data, mutate],
   );
-  return { preferences, change };
+  const isReady = signedIn ? account.data !== undefined : status === "anonymous";
+  return {
+    preferences,
+    change: isReady ? change : undefined,
+    error: account.error,
+    reload: () => void account.refetch(),
+  };
 }
 
 /** Shows the theme that the preferences name, and keeps it for the next visit's first paint. */
@@ -61,9 +75,25 @@ export function useTheme(): void {
   const { theme } = usePreferences().preferences;
   useEffect(() => {
     document.documentElement.dataset.theme = theme;
-    localStorage.setItem(THEME, theme);
+    store(THEME, theme);
     if (signedIn) visitor.write({ ...visitor.read(), theme });
   }, [theme, signedIn]);
+}
+
+/** What somebody put on the watchlist before he signed in goes with him into the account, once. */
+export function useBroughtWatchlist(): void {
+  const signedIn = useSession() === "signed-in";
+  const { preferences, change } = usePreferences();
+  const isTried = useRef(false);
+  useEffect(() => {
+    if (!signedIn) isTried.current = false;
+    if (!signedIn || !change || isTried.current) return;
+    isTried.current = true;
+    const brought = visitor.read().watchlist ?? [];
+    if (brought.length === 0) return;
+    const watchlist = [...new Set([...(preferences.watchlist ?? []), ...brought])].slice(0, MOST_WATCHED);
+    change({ watchlist }, () => visitor.write({ ...visitor.read(), watchlist: [] }));
+  }, [signedIn, change, preferences.watchlist]);
 }
 
 /** What an earlier visit kept; nothing where that cannot be read. */
@@ -87,7 +117,7 @@ class Visitor {
   };
 
   readonly read = (): Preferences => {
-    const text = localStorage.getItem(KEPT);
+    const text = stored(KEPT);
     if (text !== this.#text) {
       this.#text = text;
       this.#preferences = { ...DEFAULTS, ...kept(text) };
@@ -96,7 +126,7 @@ class Visitor {
   };
 
   write(preferences: Preferences): void {
-    localStorage.setItem(KEPT, JSON.stringify(preferences));
+    store(KEPT, JSON.stringify(preferences));
     for (const listener of this.#listeners) listener();
   }
 }

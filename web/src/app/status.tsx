@@ -1,9 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
-import { FlaskConical, TriangleAlert } from "lucide-react";
+import { TriangleAlert } from "lucide-react";
 import type { Schema } from "../api/client";
 import { Problem } from "../api/problem";
 import { useLiveStatus } from "../live/hooks";
+import { Badge } from "../ui/Badge";
 import css from "./status.module.css";
+
+const SIMULATED = "Simulated prices: nothing here is real.";
 
 const WORDS = {
   idle: "",
@@ -25,7 +28,7 @@ export function LiveStatus() {
 }
 
 /** How the system does; `down` answers 503, with the same body. */
-export function useHealth() {
+function useHealth() {
   return useQuery({
     queryKey: ["health"],
     queryFn: health,
@@ -44,32 +47,41 @@ async function health(): Promise<Schema["Health"]> {
   throw await Problem.of(response);
 }
 
-/** Says what everybody must know: simulated prices, late ones, no connection. */
+/** Says what everybody must know: no connection, late prices. */
 export function SystemBanner() {
   const { data } = useHealth();
   const live = useLiveStatus();
   if (live === "offline") {
-    return (
-      <Banner tone="warning">
-        You are offline. What you see is the last that came; it goes on by itself.
-      </Banner>
-    );
+    return <Banner>You are offline. What you see is the last that came; it goes on by itself.</Banner>;
   }
   if (data?.status === "down") {
-    return <Banner tone="warning">Prices have stopped coming. What you see is the last that came.</Banner>;
-  }
-  if (data?.feeds === "simulated") {
-    return <Banner tone="info">Simulated prices: nothing here is real.</Banner>;
+    return <Banner>Prices have stopped coming. What you see is the last that came.</Banner>;
   }
   return null;
 }
 
-function Banner({ tone, children }: { tone: "info" | "warning"; children: string }) {
-  const Icon = tone === "info" ? FlaskConical : TriangleAlert;
+function Banner({ children }: { children: string }) {
   return (
-    <div className={css.banner} data-tone={tone} role="status">
-      <Icon size={16} aria-hidden />
+    <div className={css.banner} role="status">
+      <TriangleAlert size={16} aria-hidden />
       {children}
     </div>
   );
+}
+
+/** Stands on every page where the prices are made up. */
+export function SimulatedMark() {
+  if (useHealth().data?.feeds !== "simulated") return null;
+  return (
+    <span data-simulated>
+      <Badge tone="warning" title={SIMULATED}>
+        Simulated
+      </Badge>
+    </span>
+  );
+}
+
+/** Where the prices come from. */
+export function PriceSource() {
+  return useHealth().data?.feeds === "simulated" ? SIMULATED : "Prices from Coinbase and Binance.";
 }

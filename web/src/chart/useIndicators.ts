@@ -1,6 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, body } from "../api/client";
+import { store, stored } from "../api/storage";
 import { type Bar, type Charted, intervalMs } from "./bars";
 import { type Indicator, indicator, parsed } from "./indicators";
 
@@ -14,13 +15,13 @@ export function useChosen(): [readonly Indicator[], (chosen: readonly Indicator[
   const [chosen, setChosen] = useState(read);
   const keep = (next: readonly Indicator[]) => {
     setChosen(next);
-    localStorage.setItem(KEPT, next.map(({ name }) => name).join(","));
+    store(KEPT, next.map(({ name }) => name).join(","));
   };
   return [chosen, keep];
 }
 
 function read(): readonly Indicator[] {
-  const kept = localStorage.getItem(KEPT);
+  const kept = stored(KEPT);
   if (kept === null) return [indicator("sma")];
   return kept
     .split(",")

@@ -222,6 +222,32 @@ describe("rules 8 and 9: signs of life", () => {
     expect(peers).toHaveLength(1);
   });
 
+  it("pings once when the page is seen again, and finds out that nobody is there", async () => {
+    await granted(BTC);
+    shown();
+    await peer().grant();
+    await pass(60_000);
+    document.dispatchEvent(new Event("visibilitychange"));
+    await pass();
+    expect(peer().asked("ping")).toHaveLength(2);
+    await peer().grant();
+    await pass(170_000);
+    expect(peer().asked("ping")).toHaveLength(2); // the next is three minutes after this one
+    document.dispatchEvent(new Event("visibilitychange"));
+    await pass(10_000);
+    expect(peer().isLeft).toBe(true);
+  });
+
+  it("connects at once when the page is seen again, instead of waiting", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0.99);
+    await granted(BTC);
+    peer().vanish();
+    expect(peers).toHaveLength(1);
+    document.dispatchEvent(new Event("visibilitychange"));
+    await pass();
+    expect(peers).toHaveLength(2);
+  });
+
   it.each(["subscribe", "ping", "resync", "unsubscribe"])(
     "takes no answer to %s for a loss",
     async (action) => {

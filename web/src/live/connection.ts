@@ -39,6 +39,7 @@ export class Connection {
     this.#options = options;
     window.addEventListener("offline", this.#goOffline);
     window.addEventListener("online", this.#goOnline);
+    document.addEventListener("visibilitychange", this.#wake);
   }
 
   /** Says all that is wanted from now on. It connects when something is. */
@@ -59,6 +60,7 @@ export class Connection {
   close(): void {
     window.removeEventListener("offline", this.#goOffline);
     window.removeEventListener("online", this.#goOnline);
+    document.removeEventListener("visibilitychange", this.#wake);
     this.#leave();
     this.#enter("ended");
   }
@@ -71,6 +73,13 @@ export class Connection {
 
   readonly #goOnline = (): void => {
     if (this.#phase === "offline" || this.#phase === "waiting") void this.#connect();
+  };
+
+  /** Who sees the page again, perhaps after the machine has slept, waits for nothing: timers stood still meanwhile. */
+  readonly #wake = (): void => {
+    if (document.visibilityState !== "visible") return;
+    if (this.#phase === "waiting") void this.#connect();
+    else this.#conversation?.ping();
   };
 
   async #connect(): Promise<void> {

@@ -42,6 +42,7 @@ export class Conversation {
   #seq = 0;
   #resync: "none" | "due" | "asked" | "limited" = "none";
   #isPingDue = true;
+  #pingTimer: Timer | undefined;
   #isPaced = false;
   #hasAnswered = false;
 
@@ -96,6 +97,12 @@ export class Conversation {
     this.#socket.send(JSON.stringify({ ...frame, id }));
   }
 
+  /** Finds out at once whether there is still somebody (rule 9). */
+  ping(): void {
+    this.#isPingDue = true;
+    this.speak();
+  }
+
   #next(): [frame: ClientFrame, keys: string[], holdings: readonly Holding[]] | undefined {
     if (this.#resync === "due") {
       this.#resync = "asked";
@@ -132,19 +139,18 @@ export class Conversation {
   #nextPing(): [ClientFrame, string[], readonly Holding[]] | undefined {
     if (!this.#isPingDue) return undefined;
     this.#isPingDue = false;
-    this.#after(PING_MS, () => {
-      this.#isPingDue = true;
-      this.speak();
-    });
+    clearTimeout(this.#pingTimer);
+    this.#pingTimer = this.#after(PING_MS, () => this.ping());
     return [{ action: "ping" }, [], []];
   }
 
-  #after(ms: number, action: () => void): void {
+  #after(ms: number, action: () => void): Timer {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       action();
     }, ms);
     this.#timers.add(timer);
+    return timer;
   }
 
   // --- what we hear ---

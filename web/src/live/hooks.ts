@@ -3,8 +3,7 @@ import type { Article, Candle, FiredAlert, Tick, Worth } from "./frames";
 import { useLive } from "./LiveProvider";
 import type { LiveStatus } from "./live";
 
-export type { Article, Candle, FiredAlert, Tick, Worth } from "./frames";
-export type { LiveStatus } from "./live";
+export type { Worth } from "./frames";
 
 /** The newest price, where some `useTickFeed` asks for it; without a venue, of the one that the server chooses. */
 export function useTick(symbol: string, venue?: string): Tick | undefined {

@@ -60,7 +60,11 @@ export default function AssetPage({ symbol }: { symbol: string }) {
       heading={
         <span className={css.heading}>
           {name} <span className={css.symbol}>{symbol}</span>
-          <WatchButton name={name} isWatched={watched.has(symbol)} onToggle={() => toggle(symbol)} />
+          <WatchButton
+            name={name}
+            isWatched={watched.has(symbol)}
+            onToggle={toggle && (() => toggle(symbol))}
+          />
         </span>
       }
       actions={

@@ -14,7 +14,7 @@ import { WatchButton } from "./WatchButton";
 interface Props {
   listing: Listing;
   isWatched: boolean;
-  onWatch: (symbol: string) => void;
+  onWatch: ((symbol: string) => void) | undefined;
 }
 
 /** Drawn anew when the API is asked again; what ticks change are its cells. */
@@ -24,7 +24,7 @@ export const MarketRow = memo(function MarketRow({ listing, isWatched, onWatch }
   return (
     <tr ref={row} className={css.row}>
       <td className={css.watch}>
-        <WatchButton name={name} isWatched={isWatched} onToggle={() => onWatch(symbol)} />
+        <WatchButton name={name} isWatched={isWatched} onToggle={onWatch && (() => onWatch(symbol))} />
       </td>
       <th scope="row" className={css.asset}>
         <Link href={`/market/${symbol}`} className={css.name}>

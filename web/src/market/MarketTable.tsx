@@ -8,7 +8,7 @@ import { type Column, nextOrder, type Order } from "./order";
 interface Props {
   listings: readonly Listing[];
   watched: ReadonlySet<string>;
-  onWatch: (symbol: string) => void;
+  onWatch: ((symbol: string) => void) | undefined;
   order: Order | undefined;
   onOrder: (order: Order | undefined) => void;
 }

@@ -5,7 +5,8 @@ import css from "./WatchButton.module.css";
 interface Props {
   name: string;
   isWatched: boolean;
-  onToggle: () => void;
+  /** Not there until it is known what is watched. */
+  onToggle: (() => void) | undefined;
 }
 
 export function WatchButton({ name, isWatched, onToggle }: Props) {
@@ -14,6 +15,7 @@ export function WatchButton({ name, isWatched, onToggle }: Props) {
       label={isWatched ? `Take ${name} off the watchlist` : `Put ${name} on the watchlist`}
       aria-pressed={isWatched}
       className={isWatched ? css.watched : ""}
+      disabled={!onToggle}
       onClick={onToggle}
     >
       <Star size={18} aria-hidden />

@@ -50,7 +50,7 @@ export function readChoice(
 }
 
 /** What the user follows, where it is enough to compare; else the first that are tracked. */
-export function usualSymbols(tracked: readonly string[], watchlist: readonly string[]): readonly string[] {
+function usualSymbols(tracked: readonly string[], watchlist: readonly string[]): readonly string[] {
   return watchlist.length >= FEWEST ? watchlist.slice(0, MOST) : tracked.slice(0, TOP);
 }
 

@@ -3,7 +3,8 @@ import { usePreferences } from "../app/preferences";
 
 interface Watchlist {
   watched: ReadonlySet<string>;
-  toggle: (symbol: string) => void;
+  /** Not there until it is known what is followed. */
+  toggle: ((symbol: string) => void) | undefined;
 }
 
 const NONE: string[] = [];
@@ -15,12 +16,12 @@ export function useWatchlist(): Watchlist {
   const watched = useMemo(() => new Set(watchlist), [watchlist]);
   const toggle = useCallback(
     (symbol: string) =>
-      change({
+      change?.({
         watchlist: watchlist.includes(symbol)
           ? watchlist.filter((other) => other !== symbol)
           : [...watchlist, symbol],
       }),
     [watchlist, change],
   );
-  return { watched, toggle };
+  return { watched, toggle: change && toggle };
 }

@@ -1,6 +1,6 @@
 import { share } from "../format/numbers";
 import css from "./AllocationBar.module.css";
-import { allocation } from "./allocation";
+import { allocation, countPriced } from "./allocation";
 import type { Holdings } from "./portfolios";
 
 const NAMED = 3;
@@ -8,6 +8,7 @@ const NAMED = 3;
 /** What a portfolio is made of, in one line. */
 export function AllocationBar({ items }: { items: Holdings["items"] }) {
   const slices = allocation(items);
+  const priced = countPriced(items);
   if (slices.length === 0) return null;
   return (
     <div>
@@ -23,7 +24,8 @@ export function AllocationBar({ items }: { items: Holdings["items"] }) {
             {name} <span className="number muted">{share(percent)}</span>
           </li>
         ))}
-        {slices.length > NAMED && <li className="muted">+{items.length - NAMED} more</li>}
+        {slices.length > NAMED && <li className="muted">+{priced - NAMED} more</li>}
+        {priced < items.length && <li className="muted">{items.length - priced} without a price</li>}
       </ul>
     </div>
   );

@@ -1,4 +1,4 @@
-import { Field } from "../ui/Field";
+import { Field, fieldMessage } from "../ui/Field";
 import { raw, text } from "../ui/forms";
 import { Fields } from "../ui/layout";
 import { CURRENCIES, currencyOf, METHODS, methodOf } from "./methods";
@@ -64,7 +64,7 @@ export function PortfolioFields({ from, errors, currencyHint }: Props) {
         ))}
         {errors.cost_basis && (
           <p className={css.error} role="alert">
-            {errors.cost_basis}
+            {fieldMessage("Cost basis", errors.cost_basis)}
           </p>
         )}
       </fieldset>

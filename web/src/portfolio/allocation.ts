@@ -36,3 +36,8 @@ export function allocation(holdings: readonly Allocated[]): Slice[] {
     return { ...part, from, to, series: index + 1 };
   });
 }
+
+/** How many of them count in the value: what no market prices does not. */
+export function countPriced(holdings: readonly { value: string | null }[]): number {
+  return holdings.filter(({ value }) => value !== null).length;
+}

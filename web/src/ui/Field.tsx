@@ -17,6 +17,12 @@ interface Props {
   children: (input: InputProps) => ReactNode;
 }
 
+/** A whole sentence: ours are; the API's words about a field follow its name. */
+export function fieldMessage(label: string, error: string): string {
+  if (/[.?]$/.test(error)) return error;
+  return `${label}: ${error.replace(/^[A-Z](?=[a-z ])/, (first) => first.toLowerCase())}.`;
+}
+
 /** A labelled input: `<Field label="Name" error={fields.name}>{(input) => <input {...input} name="name" />}</Field>`. */
 export function Field({ label, hint, error, optional = false, children }: Props) {
   const id = useId();
@@ -39,7 +45,7 @@ export function Field({ label, hint, error, optional = false, children }: Props)
       )}
       {error && (
         <p id={`${id}-error`} className={css.error} role="alert">
-          {error}
+          {fieldMessage(label, error)}
         </p>
       )}
     </div>

@@ -4,7 +4,7 @@ import css from "./layout.module.css";
 
 interface PageProps {
   title: string;
-  /** Shown in place of the title's plain text. */
+  /** Shown in place of the title's plain text; null where the content has it. */
   heading?: ReactNode;
   lead?: ReactNode;
   actions?: ReactNode;
@@ -18,13 +18,15 @@ export function Page({ title, heading, lead, actions, children }: PageProps) {
   }, [title]);
   return (
     <div className={css.page}>
-      <header className={css.pageHeader}>
-        <div>
-          <h1>{heading ?? title}</h1>
-          {lead && <p className="muted">{lead}</p>}
-        </div>
-        {actions && <div className={css.pageActions}>{actions}</div>}
-      </header>
+      {heading !== null && (
+        <header className={css.pageHeader}>
+          <div>
+            <h1>{heading ?? title}</h1>
+            {lead && <p className="muted">{lead}</p>}
+          </div>
+          {actions && <div className={css.pageActions}>{actions}</div>}
+        </header>
+      )}
       {children}
     </div>
   );

@@ -1,5 +1,5 @@
 import { X } from "lucide-react";
-import { type ReactNode, useSyncExternalStore } from "react";
+import { type ReactNode, useEffect, useState, useSyncExternalStore } from "react";
 import { IconButton } from "./Button";
 import css from "./toasts.module.css";
 
@@ -29,7 +29,6 @@ function drop(id: number): void {
 export function toast(text: ReactNode, tone: Toast["tone"] = "neutral"): void {
   const id = ++made;
   set([...toasts, { id, tone, text }].slice(-AT_ONCE));
-  setTimeout(() => drop(id), LASTS_MS);
 }
 
 export function clearToasts(): void {
@@ -45,14 +44,36 @@ export function Toasts() {
   const shown = useSyncExternalStore(subscribe, () => toasts);
   return (
     <section className={css.toasts} aria-label="Notifications" aria-live="polite">
-      {shown.map(({ id, tone, text }) => (
-        <div key={id} className={`${css.toast} ${css[tone]}`}>
-          <div>{text}</div>
-          <IconButton label="Dismiss" onClick={() => drop(id)}>
-            <X size={16} aria-hidden />
-          </IconButton>
-        </div>
+      {shown.map((each) => (
+        <Shown key={each.id} {...each} />
       ))}
     </section>
+  );
+}
+
+/** It stays while it is pointed at or has the focus. */
+function Shown({ id, tone, text }: Toast) {
+  const [isPointedAt, setPointedAt] = useState(false);
+  const [isFocused, setFocused] = useState(false);
+  const stays = isPointedAt || isFocused;
+  useEffect(() => {
+    if (stays) return;
+    const timer = setTimeout(() => drop(id), LASTS_MS);
+    return () => clearTimeout(timer);
+  }, [id, stays]);
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: only waits, does nothing
+    <div
+      className={`${css.toast} ${css[tone]}`}
+      onPointerEnter={() => setPointedAt(true)}
+      onPointerLeave={() => setPointedAt(false)}
+      onFocus={() => setFocused(true)}
+      onBlur={() => setFocused(false)}
+    >
+      <div>{text}</div>
+      <IconButton label="Dismiss" onClick={() => drop(id)}>
+        <X size={16} aria-hidden />
+      </IconButton>
+    </div>
   );
 }

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal, localcontext
 from typing import Annotated, Final, Literal, NamedTuple, Self
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cryptopulse.domain.bookkeeping import moves
 from cryptopulse.domain.imports import KEPT, LineError, Parsed
 from cryptopulse.domain.lots import EXACT, ZERO
-from cryptopulse.domain.portfolios import Draft
+from cryptopulse.domain.portfolios import Currency, Draft, Kind
 from cryptopulse.domain.revisions import Short
 from cryptopulse.domain.times import Moment, rfc3339
 from cryptopulse.domain.transactions import Transaction, new_id
@@ -28,6 +28,12 @@ WHOLE: Final = 0
 _PLACES: Final = 1 << 16
 
 
+PREVIEWED: Final = 20
+"""Transactions of a file that a dry run shows."""
+_NAMED: Final = 500
+"""Assets of a file that a dry run names."""
+
+
 class Task(Struct, frozen=True):
     """Which job to go on with: a message of the queue."""
 
@@ -42,6 +48,57 @@ class Numbered(NamedTuple):
     line: int
     id: str
     draft: Draft
+
+
+class Previewed(Struct, kw_only=True):
+    """A transaction as the file was understood; what it does not say is null."""
+
+    line: Annotated[int, Meta(description="The (first) line of the file that tells it")]
+    time: Moment
+    type: Kind
+    asset: str
+    quantity: str
+    price: str | None
+    currency: Currency | None
+    fee: str | None
+    fee_asset: str | None
+    counter_asset: str | None
+    counter_quantity: str | None
+
+    @classmethod
+    def of(cls, line: int, draft: Draft) -> Self:
+        """A draft's."""
+        return cls(
+            line=line,
+            time=rfc3339(draft.time),
+            type=draft.type,
+            asset=str(draft.asset),
+            quantity=f"{draft.quantity:f}",
+            price=_plain(draft.price),
+            currency=draft.currency,
+            fee=_plain(draft.fee),
+            fee_asset=_plain(draft.fee_asset),
+            counter_asset=_plain(draft.counter_asset),
+            counter_quantity=_plain(draft.counter_quantity),
+        )
+
+
+class Preview(Struct, kw_only=True):
+    """What a file holds, as it was understood, whether the portfolio has it or not."""
+
+    transactions: Annotated[list[Previewed], Meta(description=f"The first {PREVIEWED}, in the file's order")]
+    assets: Annotated[list[str], Meta(description=f"All that its transactions are about; the first {_NAMED} by name")]
+
+    @classmethod
+    def of(cls, drafts: Sequence[tuple[int, Draft]]) -> Self:
+        """Of a file's drafts with their lines."""
+        assets = {
+            str(asset) for _, draft in drafts for asset in (draft.asset, draft.counter_asset) if asset is not None
+        }
+        return cls(
+            transactions=[Previewed.of(line, draft) for line, draft in drafts[:PREVIEWED]],
+            assets=sorted(assets)[:_NAMED],
+        )
 
 
 class ImportJob(Struct, kw_only=True):
@@ -72,6 +129,8 @@ class ImportJob(Struct, kw_only=True):
     warnings: list[LineError] = []
     errors: list[LineError] = []
     errors_total: int = 0
+    preview: Preview | None = None
+    """Of a dry run."""
     finished_at: int | None = None
     version: int = 0
     """Rises with each write: who writes over another version than he read has been overtaken."""
@@ -104,6 +163,8 @@ class ImportJob(Struct, kw_only=True):
         self.skipped_duplicates = parsed.repeated
         self.warnings = parsed.warnings
         self.errors, self.errors_total = parsed.errors, parsed.errors_total
+        if self.is_dry_run:
+            self.preview = Preview.of(parsed.drafts)
 
     def refuse(self, errors: Sequence[LineError]) -> None:
         """Takes in errors that only the portfolio or the market shows."""
@@ -145,6 +206,7 @@ class ImportView(Struct, kw_only=True):
     errors_total: Annotated[int, Meta(description="How many errors there are")]
     created_at: Moment
     finished_at: Annotated[Moment | None, Meta(description="null: it is queued or running")]
+    preview: Annotated[Preview, Meta(description="Of a dry run that has read the file")] | UnsetType = UNSET
 
     @classmethod
     def of(cls, job: ImportJob) -> Self:
@@ -164,7 +226,15 @@ class ImportView(Struct, kw_only=True):
             errors_total=job.errors_total,
             created_at=rfc3339(job.created_at),
             finished_at=None if job.finished_at is None else rfc3339(job.finished_at),
+            preview=UNSET if job.preview is None else job.preview,
         )
+
+
+def _plain(value: Decimal | str | None) -> str | None:
+    """As a job is kept: in types of no code of ours."""
+    if value is None:
+        return None
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def shortages(transactions: Iterable[Transaction]) -> dict[tuple[str, str], Short]:

@@ -1,6 +1,6 @@
 import { share } from "../../format/numbers";
 import { EmptyState } from "../../ui/states";
-import { allocation, type Slice } from "../allocation";
+import { allocation, countPriced, type Slice } from "../allocation";
 import type { Holdings } from "../portfolios";
 import css from "./Allocation.module.css";
 
@@ -13,6 +13,7 @@ const GAP = 2;
 /** What part of the value each asset is: a ring, and in words beside it. */
 export function Allocation({ items }: { items: Holdings["items"] }) {
   const slices = allocation(items);
+  const priced = countPriced(items);
   if (slices.length === 0) return <EmptyState title="Nothing here has a value now" />;
   return (
     <div className={css.allocation}>
@@ -32,10 +33,10 @@ export function Allocation({ items }: { items: Holdings["items"] }) {
           </circle>
         ))}
         <text x="50%" y="48%" className={css.count}>
-          {items.length}
+          {priced}
         </text>
         <text x="50%" y="60%" className={css.unit}>
-          {items.length === 1 ? "asset" : "assets"}
+          {priced < items.length ? `of ${items.length} priced` : items.length === 1 ? "asset" : "assets"}
         </text>
       </svg>
       <ul className={css.legend}>

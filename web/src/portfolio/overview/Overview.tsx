@@ -4,7 +4,7 @@ import { Card } from "../../ui/layout";
 import { EmptyState, Loaded, Skeleton, SkeletonRows } from "../../ui/states";
 import { type Holdings, type Portfolio, useHoldings } from "../portfolios";
 import { Allocation } from "./Allocation";
-import { HoldingsTable } from "./HoldingsTable";
+import { HoldingsList } from "./HoldingsList";
 import { Lacks } from "./Lacks";
 import css from "./Overview.module.css";
 import { Returns } from "./Returns";
@@ -43,7 +43,7 @@ function Shown({ portfolio, data }: { portfolio: Portfolio; data: Holdings }) {
         {data.items.length === 0 ? (
           <EmptyState title="Nothing is held now">All that was bought has been sold or sent away.</EmptyState>
         ) : (
-          <HoldingsTable holdings={data} />
+          <HoldingsList holdings={data} />
         )}
       </Card>
       <Returns portfolio={portfolio} />

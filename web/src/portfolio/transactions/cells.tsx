@@ -3,15 +3,15 @@ import { Badge } from "../../ui/Badge";
 import { Money, Quantity, Unknown } from "../../ui/figures";
 import type { Transaction } from "./form";
 import { KINDS } from "./kinds";
-import { isIncoming, signedQuantityOf, type Worth } from "./transactions";
+import { isIncoming, type Movement, signedQuantityOf, type Worth } from "./transactions";
 import css from "./transactions.module.css";
 
-export function TypeBadge({ transaction: { type } }: { transaction: Transaction }) {
+export function TypeBadge({ transaction: { type } }: { transaction: Pick<Transaction, "type"> }) {
   return <Badge tone={KINDS[type].tone}>{KINDS[type].name}</Badge>;
 }
 
 /** What came in or went out; of a trade both. */
-export function Moved({ transaction }: { transaction: Transaction }) {
+export function Moved({ transaction }: { transaction: Movement }) {
   const { asset, counter_asset: counter, counter_quantity: received } = transaction;
   return (
     <span className={css.moved}>
@@ -53,7 +53,8 @@ export function otherEnd(transaction: Transaction, nameOf: (portfolio: string) =
 }
 
 /** In money or in a coin; nothing where there is none. */
-export function Fee({ transaction: { fee, fee_asset: asset } }: { transaction: Transaction }) {
+export function Fee({ transaction }: { transaction: Pick<Transaction, "fee" | "fee_asset"> }) {
+  const { fee, fee_asset: asset } = transaction;
   if (fee === null || asset === null) return null;
   return numbers.isFiat(asset) ? (
     <Money value={fee} currency={asset} />

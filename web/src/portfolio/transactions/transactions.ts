@@ -47,12 +47,18 @@ export function invalidatePortfolios(client: QueryClient): Promise<void> {
   return client.invalidateQueries({ queryKey: PORTFOLIOS });
 }
 
-export function isIncoming(transaction: Transaction): boolean {
+/** What tells how much came in or went out. */
+export type Movement = Pick<
+  Transaction,
+  "type" | "asset" | "quantity" | "counter_asset" | "counter_quantity" | "from_portfolio_id"
+>;
+
+export function isIncoming(transaction: Pick<Transaction, "from_portfolio_id">): boolean {
   return transaction.from_portfolio_id !== null;
 }
 
 /** The quantity with the sign of what it did to the portfolio. */
-export function signedQuantityOf(transaction: Transaction): string {
+export function signedQuantityOf(transaction: Movement): string {
   const gives = KINDS[transaction.type].gives && !isIncoming(transaction);
   return gives ? `-${transaction.quantity}` : transaction.quantity;
 }

@@ -3,18 +3,22 @@ import * as numbers from "../../../format/numbers";
 import { Badge } from "../../../ui/Badge";
 import { Explain } from "../../../ui/Explain";
 import { TableFrame, tableClass } from "../../../ui/layout";
+import type { Currency } from "../../portfolios";
 import css from "./import.module.css";
 import { FORMATS, type ImportJob, isImportable } from "./importing";
+import { Preview } from "./Preview";
+import { showsErrors } from "./preview";
 import { counted } from "./words";
 
 interface Props {
   title: string;
   file?: string;
   job: ImportJob;
+  base: Currency;
 }
 
 /** What a run, dry or real, found in the file. */
-export function Findings({ title, file, job }: Props) {
+export function Findings({ title, file, job, base }: Props) {
   const isGood = job.status === "done" && job.errors_total === 0;
   const Icon = isGood ? CircleCheck : CircleAlert;
   return (
@@ -38,6 +42,7 @@ export function Findings({ title, file, job }: Props) {
         </Count>
         <Count name="Errors" value={job.errors_total} />
       </dl>
+      <Preview job={job} base={base} />
       {job.errors_total > 0 && (
         <section className={css.lines}>
           <h4>{counted(job.errors_total, "error")}</h4>
@@ -47,7 +52,7 @@ export function Findings({ title, file, job }: Props) {
               {isImportable(job) && ", or import the rest without them"}.
             </p>
           )}
-          <Lines label="Errors" lines={job.errors} />
+          {!showsErrors(job) && <Lines label="Errors" lines={job.errors} />}
           {job.errors_total > job.errors.length && (
             <p className="muted">These are the first {numbers.plain(job.errors.length, 0)}.</p>
           )}

@@ -29,7 +29,12 @@ export function ImportDialog({ portfolio, onClose }: { portfolio: Portfolio; onC
         {state.step === "check" && <Progress doing="Checking" chosen={state.chosen} job={state.job} />}
         {state.step === "review" && (
           <>
-            <Findings title={finding(state.check)} file={state.chosen.file.name} job={state.check} />
+            <Findings
+              title={finding(state.check)}
+              file={state.chosen.file.name}
+              job={state.check}
+              base={portfolio.base_currency}
+            />
             <ProblemNote error={state.error} />
             <Actions>
               <Button onClick={restart}>Choose another file</Button>
@@ -51,7 +56,7 @@ export function ImportDialog({ portfolio, onClose }: { portfolio: Portfolio; onC
         )}
         {state.step === "done" && (
           <>
-            <Findings title={outcome(state.job)} job={state.job} />
+            <Findings title={outcome(state.job)} job={state.job} base={portfolio.base_currency} />
             <Actions>
               <Button onClick={restart}>Import another file</Button>
               <Button kind="primary" onClick={onClose}>
