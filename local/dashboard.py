@@ -105,7 +105,7 @@ def is_page(path: str) -> bool:
 def _npm() -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     wanted = ".".join(map(str, NODE))
-    get = "https://nodejs.org has it"
+    get = "https://nodejs.org has it; on Debian 13, apt install nodejs npm"
     if node is None or npm is None:
         raise NodeError(f"{'Node.js' if node is None else 'npm'} is missing (Node.js {wanted} or newer): {get}")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout.strip()

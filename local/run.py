@@ -130,12 +130,12 @@ class Run:
 
     def _build_dashboard(self) -> Path | None:
         """Where the built dashboard is; None without Node.js, which is told: everything else runs without it."""
-        with self._step("Building the dashboard"):
-            try:
+        try:
+            with self._step("Building the dashboard"):
                 return dashboard.build(lambda what: self._console.print(f"  [dim]{what}"))
-            except dashboard.NodeError as problem:
-                self._console.print(f"  [bold yellow]No dashboard: {problem}")
-                return None
+        except dashboard.NodeError as problem:
+            self._console.print(f"  [bold yellow]No dashboard: {problem}")
+            return None
 
     def _serve_dashboard(self, there: Endpoints, dist: Path) -> None:
         require_free_port(self._web_port, "dashboard")

@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from local.dashboard import NodeError, build
 from tests.e2e.conftest import System
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -42,7 +42,6 @@ def browser() -> Iterator[Browser]:
     if path is None:
         message = "no Chromium or Chrome: the dashboard is NOT tested; install one, or name it by CHROME"
         assert "CI" not in os.environ, message
-        warnings.warn(pytest.PytestWarning(message), stacklevel=1)
         pytest.skip(message)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
@@ -52,7 +51,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def dashboard(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The dashboard's origin, of a system of its own. The browser comes first: without one nothing is started."""
+    """The dashboard's origin, of a system of its own. Without a browser, or Node.js to build it, nothing is started."""
+    try:
+        build(print)
+    except NodeError as problem:
+        assert "CI" not in os.environ
+        pytest.skip(f"the dashboard is NOT tested: {problem}")
     system = System(tmp_path_factory.mktemp("dashboard"))
     there = system.start()
     assert there.web is not None, system.output
