@@ -17,7 +17,7 @@ CryptoPulseError
 ├── UnreadableError         a record that will never parse
 ├── SchemaError             a stored document of a version that this release does not read
 ├── FeedDownError           an exchange did not answer usefully; may say until when to stay away
-│   ├── RestrictedError     it never will from here (HTTP 451)
+│   ├── RestrictedError     it may not from here (HTTP 451)
 │   └── UnknownProductError it does not know the symbol
 └── ServiceError            an AWS service refused
     ├── ThrottledError      too fast; all retries used up
