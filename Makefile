@@ -67,9 +67,10 @@ dev: $(READY) ## The dashboard as you write it, against what `make run` runs
 screenshots: $(READY) ## Every page that `make run` shows, both themes, three widths, into .screenshots
 	@python -m tests.browser.screenshots
 
+# One process more than the two cores of a small machine: whole systems wait more than they compute. Templates: in check.
 test: check web ## All checks and tests
 	@python -m local.dashboard test
-	@python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --ignore tests/template
 
 fuzz: $(READY) ## Random requests against the OpenAPI document  (COUNT=10000 SEED=1)
 	@FUZZ_COUNT=$(or $(COUNT),10000) FUZZ_SEED=$(or $(SEED),1) python -m pytest -q tests/functional/security/test_fuzz.py
