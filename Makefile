@@ -8,7 +8,7 @@ check openapi bench collect redrive backup restore load soak screenshots: export
 # The environment is ready when the stamp of exactly these requirements is there, and its Python still runs.
 READY := .venv/ready-$(shell cat requirements/dev.txt | cksum | cut -d ' ' -f 1)
 $(shell .venv/bin/python -c '' 2>/dev/null || rm -f .venv/ready-*)
-VERSION = $(shell git describe --always --tags --dirty=-$$(git diff HEAD | cksum | cut -d ' ' -f 1) 2>/dev/null || echo unversioned)
+VERSION = $(shell git describe --always --tags --dirty=-$$(git diff HEAD 2>/dev/null | cksum | cut -d ' ' -f 1) 2>/dev/null || echo unversioned)
 
 .PHONY: help env run test fuzz check openapi format bench costs audit scan smoke status metrics chaos soak load collect redrive backup restore backfill web dev screenshots build build-aws build-host deploy lock clean reset
 

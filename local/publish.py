@@ -96,7 +96,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.publish", description=__doc__)
     parser.add_argument("--stage", default="default", help="whose stack and region samconfig.toml has")
     stage = parser.parse_args().stage
-    deployed = tomllib.loads((ROOT / "samconfig.toml").read_text())[stage]["deploy"]["parameters"]
+    settings = tomllib.loads((ROOT / "samconfig.toml").read_text())[stage]
+    deployed = settings.get("global", {}).get("parameters", {}) | settings["deploy"]["parameters"]
     session = boto3.Session(region_name=deployed.get("region"))
     try:
         dist = dashboard.build(print)
