@@ -32,18 +32,32 @@ STACK = "cryptopulse"
 BUCKET = "cryptopulse-artifacts"
 SERVICES = "apigateway,cloudformation,dynamodb,iam,kinesis,kms,lambda,logs,monitoring,s3,scheduler,sqs,sts"
 READY_S = 60
+PATIENCE_S = 120
 MAX_WORKERS = 20
 """Lambda processes at once: each takes some 50 MB."""
 
 type Parameters = Mapping[str, str]
 
 
-class _Access(TypedDict):
+class Access(TypedDict):
+    """What a client of the emulator is made with."""
+
     endpoint_url: str
     region_name: str
     aws_access_key_id: str
     aws_secret_access_key: str
     config: Config
+
+
+def access(origin: str, patience_s: float) -> Access:
+    """How to reach an emulator, whose answers may take so long."""
+    return Access(
+        endpoint_url=origin,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106 (the emulator asks for some)
+        config=Config(read_timeout=patience_s, retries={"total_max_attempts": 1}),
+    )
 
 
 class Cloud:
@@ -60,13 +74,7 @@ class Cloud:
         self._scratch = home / "tmp"
         self._processes = processes
         self.origin = origin
-        self._access = _Access(
-            endpoint_url=self.origin,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 (the emulator asks for some)
-            config=Config(read_timeout=120, retries={"total_max_attempts": 1}),
-        )
+        self._access = access(origin, PATIENCE_S)
 
     def start(self) -> None:
         """Starts the emulator on its saved state.

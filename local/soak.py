@@ -354,6 +354,7 @@ class Listener(threading.Thread):
         """By venue, symbol and time, as it was told last."""
         self.frames = self.disconnects = self.restarts = 0
         self.wrong: list[str] = []
+        # What the API names is a venue.
         self._url, self._asked = url, Candles(symbols=symbols, venue=venue, interval="1m")  # type: ignore[arg-type]
         self._stopping = asyncio.Event()
         self._loop = asyncio.new_event_loop()

@@ -8,16 +8,15 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal
 
 import boto3
 import httpx
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from local.cloud import STACK
+from local.cloud import STACK, access
 from local.endpoints import Endpoints
 from local.processes import ProblemError
 
@@ -68,14 +67,6 @@ COUNTED: Final[Mapping[str, tuple[str, Labels]]] = {
 """The embedded metrics that are counted here."""
 
 
-class _Access(TypedDict):
-    endpoint_url: str
-    region_name: str
-    aws_access_key_id: str
-    aws_secret_access_key: str
-    config: Config
-
-
 class Watch:
     """Looks at a running system; what it counts are the lines written since it began.
 
@@ -89,13 +80,7 @@ class Watch:
         self._since = since
         self._seen: set[tuple[str, int, str]] = set()
         self._told: Samples = dict.fromkeys(COUNTED.values(), 0.0)
-        self._access = _Access(
-            endpoint_url=there.http.partition("/_aws/")[0],
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 (the emulator asks for some)
-            config=Config(read_timeout=PATIENCE_S, retries={"total_max_attempts": 1}),
-        )
+        self._access = access(there.http.partition("/_aws/")[0], PATIENCE_S)
 
     def look(self) -> Samples:
         """The figures as they are now.
