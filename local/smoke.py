@@ -15,8 +15,12 @@ from local.journeys.answers import WrongError
 from local.processes import ProblemError
 
 
-def journey(endpoints: Endpoints) -> Iterator[str]:
+def journey(endpoints: Endpoints, slack: float = 1) -> Iterator[str]:
     """Does what users do: one who only looks, one who computes, one who reads, one with an account, one who invests.
+
+    Args:
+        endpoints: Of what runs.
+        slack: Live prices may take so many times as long as is promised.
 
     Yields:
         What was seen, a line a step.
@@ -25,7 +29,7 @@ def journey(endpoints: Endpoints) -> Iterator[str]:
         WrongError: An answer is not what the contract says.
     """
     with httpx.Client(base_url=endpoints.http, trust_env=False, timeout=30) as client:
-        yield from market.walk(client, endpoints)
+        yield from market.walk(client, endpoints, slack)
         yield from analytics.walk(client)
         yield from news.walk(client)
         yield from accounts.walk(client, endpoints)

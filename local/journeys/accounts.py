@@ -9,13 +9,10 @@ from urllib.parse import urlsplit
 import httpx
 import jwt
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
 from local.endpoints import Endpoints
-from local.journeys.answers import WrongError, call, expect, get, hear, say
-
-BYE_S = 20
-"""A good-bye travels some seconds."""
+from local.journeys.answers import WrongError, call, expect, get
+from local.journeys.listener import Listener
 
 
 class User:
@@ -189,39 +186,36 @@ def _cookie(client: httpx.Client, answer: httpx.Response) -> str:
 
 
 def _connect(client: httpx.Client, user: User, websocket: str) -> Iterator[str]:
-    with _opened(websocket) as socket:
-        refusal = say(socket, {"action": "subscribe", "channel": "alerts"})
+    with Listener(websocket) as listener:
+        refusal = listener.say("subscribe", channel="alerts")
         expect("no ticket", refusal["code"] == "unauthorized", refusal)
         yield f"WebSocket: {refusal['message']}"
     pair = user.sign_in()
     ticket = call(client, "POST", "/auth/ws-ticket", 200, token=pair["access_token"]).json()["ticket"]
-    with _opened(f"{websocket}?ticket={ticket}") as socket:
-        pong = say(socket, {"action": "ping"})
+    with Listener(f"{websocket}?ticket={ticket}") as listener:
+        pong = listener.say("ping")
         expect("ticket", pong["type"] == "pong", pong)
         _expect_refused(f"{websocket}?ticket={ticket}")
         yield "WebSocket: a ticket lets in once"
         call(client, "POST", "/auth/logout", 204, {"refresh_token": pair["refresh_token"]})
-        bye = hear(socket, BYE_S)
+        bye = listener.hear("bye")
         expect("bye", bye == {"type": "bye", "reason": "session_ended"}, bye)
-        _expect_closed(socket)
+        _expect_closed(listener)
         yield f"signed out: the WebSocket is told {bye['reason']}, and closed"
-
-
-def _opened(url: str) -> ClientConnection:
-    return connect(url, proxy=None, open_timeout=30)
 
 
 def _expect_refused(url: str) -> None:
     try:
-        _opened(url).close()
+        with Listener(url):
+            pass
     except InvalidStatus:
         return
     raise WrongError("WebSocket: a ticket was taken a second time")
 
 
-def _expect_closed(socket: ClientConnection) -> None:
+def _expect_closed(listener: Listener) -> None:
     try:
-        more = hear(socket)
+        more = listener.hear("bye")
     except ConnectionClosed:
         return
     raise WrongError(f"WebSocket: not closed, but told {more}")

@@ -1,12 +1,9 @@
 """Asks a running system, and holds its answers against what it promises."""
 
-import json
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import httpx
-from websockets.sync.client import ClientConnection
 
 PROBLEM = "application/problem+json"
 PATIENCE_S = 90
@@ -72,26 +69,3 @@ def get(client: httpx.Client, path: str) -> httpx.Response:
         WrongError: It does not.
     """
     return call(client, "GET", path, 200)
-
-
-def say(socket: ClientConnection, message: dict[str, Any]) -> dict[str, Any]:
-    """The frame that answers a client's.
-
-    Raises:
-        WrongError: None comes.
-    """
-    socket.send(json.dumps(message))
-    return hear(socket)
-
-
-def hear(socket: ClientConnection, seconds: float = 10) -> dict[str, Any]:
-    """The next frame.
-
-    Raises:
-        WrongError: None comes in this time.
-    """
-    try:
-        received: dict[str, Any] = json.loads(socket.recv(timeout=seconds))
-    except TimeoutError:
-        raise WrongError(f"WebSocket: no frame in {seconds} s") from None
-    return received

@@ -9,16 +9,15 @@ from typing import Any
 from zipfile import ZipFile
 
 import httpx
-from websockets.sync.client import ClientConnection, connect
 
 from local.endpoints import Endpoints
 from local.journeys.accounts import User
-from local.journeys.answers import WrongError, call, expect, hear, say
+from local.journeys.answers import call, expect
+from local.journeys.listener import Listener
 
 LINES = 1_200
 """More than a request imports at once."""
 IMPORT_S = 60
-FRAME_S = 20
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -166,28 +165,20 @@ class Investor:
 
     def _listen(self, path: str, websocket: str) -> Iterator[str]:
         ticket = self._told("POST", "/auth/ws-ticket")["ticket"]
-        with connect(f"{websocket}?ticket={ticket}", proxy=None, open_timeout=30) as socket:
-            say(socket, {"action": "subscribe", "channel": "portfolio", "portfolio_id": path.rpartition("/")[2]})
-            (shown,) = hear(socket)["portfolios"]
+        with Listener(f"{websocket}?ticket={ticket}") as listener:
+            listener.say("subscribe", channel="portfolio", portfolio_id=path.rpartition("/")[2])
+            (shown,) = listener.hear("snapshot")["portfolios"]
             yield f"live: worth {shown['value']}"
-            say(socket, {"action": "subscribe", "channel": "alerts"})
-            hear(socket)
+            listener.say("subscribe", channel="alerts")
             bought = {"type": "buy", "asset": "BTC", "quantity": "1", "price": "1", "time": "2026-11-01"}
             self._told("POST", f"{path}/transactions", 201, bought)
-            (moved,) = _next(socket, "portfolio")["portfolios"]
-            expect("live value", Decimal(moved["value"]) > Decimal(shown["value"]), moved)
+            moved = shown
+            while Decimal(moved["cost_basis"]) == Decimal(shown["cost_basis"]):  # a tick may come first
+                (moved,) = listener.hear("portfolio")["portfolios"]
+            is_bought = Decimal(moved["cost_basis"]) == Decimal(shown["cost_basis"]) + 1
+            expect("live value", is_bought and Decimal(moved["value"]) > Decimal(shown["value"]), (shown, moved))
             yield f"live: worth {moved['value']} after a purchase"
             self._told("POST", "/alerts", 201, {"symbol": "BTC-USD", "condition": "above", "threshold": "1"})
-            (fired,) = _next(socket, "alerts")["alerts"]
+            (fired,) = listener.hear("alerts")["alerts"]
             expect("alert", fired == self._told("GET", "/alerts/history")["items"][0], fired)
             yield f"alert: {fired['symbol']} {fired['condition']} {fired['threshold']} fired at {fired['price']}"
-
-
-def _next(socket: ClientConnection, kind: str) -> dict[str, Any]:
-    """The next frame of a kind."""
-    deadline = time.monotonic() + FRAME_S
-    while time.monotonic() < deadline:
-        frame = hear(socket, FRAME_S)
-        if frame["type"] == kind:
-            return frame
-    raise WrongError(f"WebSocket: no {kind} in {FRAME_S} s")
