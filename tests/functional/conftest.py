@@ -41,9 +41,13 @@ class Exchanges:
         self.url = ""
         self.ahead = 0
         """Seconds that their clock is ahead of ours."""
+        self.stopped: int | None = None
+        """Unix milliseconds at which their clock stands."""
 
     def clock(self) -> int:
         """Their time in Unix microseconds."""
+        if self.stopped is not None:
+            return self.stopped * 1000
         return time.time_ns() // 1000 + self.ahead * 1_000_000
 
     def disturb(self, *faults: dict[str, Any]) -> None:
