@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from local.endpoints import Endpoints
 from local.journeys.answers import WrongError, call, expect, get
-from local.journeys.listener import Listener
+from local.journeys.listener import Listener, listening
 
 
 class User:
@@ -186,13 +186,13 @@ def _cookie(client: httpx.Client, answer: httpx.Response) -> str:
 
 
 def _connect(client: httpx.Client, user: User, websocket: str) -> Iterator[str]:
-    with Listener(websocket) as listener:
+    with listening(websocket) as listener:
         refusal = listener.say("subscribe", channel="alerts")
         expect("no ticket", refusal["code"] == "unauthorized", refusal)
         yield f"WebSocket: {refusal['message']}"
     pair = user.sign_in()
     ticket = call(client, "POST", "/auth/ws-ticket", 200, token=pair["access_token"]).json()["ticket"]
-    with Listener(f"{websocket}?ticket={ticket}") as listener:
+    with listening(f"{websocket}?ticket={ticket}") as listener:
         pong = listener.say("ping")
         expect("ticket", pong["type"] == "pong", pong)
         _expect_refused(f"{websocket}?ticket={ticket}")
@@ -206,7 +206,7 @@ def _connect(client: httpx.Client, user: User, websocket: str) -> Iterator[str]:
 
 def _expect_refused(url: str) -> None:
     try:
-        with Listener(url):
+        with listening(url):
             pass
     except InvalidStatus:
         return

@@ -2,10 +2,12 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from secrets import token_hex
-from typing import Any, Self
+from typing import Any
 
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from local.journeys.answers import WrongError, expect
 
@@ -18,21 +20,12 @@ class Listener:
     """One connection.
 
     Args:
-        url: Where to; with a ticket, or without.
-
-    Raises:
-        InvalidStatus: It is not let in.
+        socket: It, of which nothing has been heard yet.
     """
 
-    def __init__(self, url: str) -> None:
-        self._socket = connect(url, proxy=None, open_timeout=OPEN_S)
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
         self._seq = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
 
     def send(self, text: str) -> None:
         """Sends what need not be a frame."""
@@ -72,3 +65,14 @@ class Listener:
             expect("seq", frame["seq"] in (self._seq, self._seq + 1), (self._seq, frame))
             self._seq = frame["seq"]
         return frame
+
+
+@contextmanager
+def listening(url: str) -> Iterator[Listener]:
+    """A client of a URL, with a ticket or without, until the end.
+
+    Raises:
+        InvalidStatus: It is not let in.
+    """
+    with connect(url, proxy=None, open_timeout=OPEN_S) as socket:
+        yield Listener(socket)

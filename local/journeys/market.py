@@ -10,7 +10,7 @@ import httpx
 
 from local.endpoints import Endpoints
 from local.journeys.answers import call, expect, get
-from local.journeys.listener import Listener
+from local.journeys.listener import Listener, listening
 
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
@@ -39,11 +39,11 @@ def walk(client: httpx.Client, endpoints: Endpoints, slack: float) -> Iterator[s
     yield from _read_prices(client)
     yield from _read_candles(client, endpoints.simulator)
     yield from _ask_wrongly(client)
-    with Listener(endpoints.websocket) as listener:
+    with listening(endpoints.websocket) as listener:
         yield from _talk(listener)
         yield from _listen(listener)
     if get(client, "/health").json()["mode"] == "stream":
-        with Listener(endpoints.websocket) as listener:
+        with listening(endpoints.websocket) as listener:
             yield from _trade(listener, slack)
 
 

@@ -13,7 +13,7 @@ import httpx
 from local.endpoints import Endpoints
 from local.journeys.accounts import User
 from local.journeys.answers import call, expect
-from local.journeys.listener import Listener
+from local.journeys.listener import listening
 
 LINES = 1_200
 """More than a request imports at once."""
@@ -165,7 +165,7 @@ class Investor:
 
     def _listen(self, path: str, websocket: str) -> Iterator[str]:
         ticket = self._told("POST", "/auth/ws-ticket")["ticket"]
-        with Listener(f"{websocket}?ticket={ticket}") as listener:
+        with listening(f"{websocket}?ticket={ticket}") as listener:
             listener.say("subscribe", channel="portfolio", portfolio_id=path.rpartition("/")[2])
             (shown,) = listener.hear("snapshot")["portfolios"]
             yield f"live: worth {shown['value']}"
