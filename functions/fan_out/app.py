@@ -19,7 +19,8 @@ from cryptopulse.aws.connections import Head
 from cryptopulse.aws.doorbells import Doorbell, read
 from cryptopulse.aws.sockets import CLOSE, Delivery
 from cryptopulse.domain import frames
-from cryptopulse.domain.fanning import UNREACHABLE, Bodies, Published, Shard
+from cryptopulse.domain.fan_news import Published
+from cryptopulse.domain.fanning import UNREACHABLE, Bodies, Shard
 from cryptopulse.domain.subscriptions import IDLE_AFTER, SETTLED, Connection
 from cryptopulse.errors import ServiceError, UnreadableError
 from cryptopulse.telemetry import entrypoint, logger, metrics, noted, place
@@ -143,19 +144,19 @@ def _listen(shards: Mapping[int, Shard], rung: Mapping[int, Doorbell]) -> None:
     """Reads the alerts of users of whom some have fired, and now and then those of others."""
     now = wiring.now()
     for number, shard in shards.items():
-        for user, since in shard.unread(rung[number].users, now).items():
+        for user, since in shard.alerts.unread(rung[number].users, now).items():
             try:
                 fired = wiring.alerts().history(user, since, now)
             except ServiceError:  # prices go on; it is tried again within a minute
                 logger.exception("alerts not read", user=user)
                 continue
-            shard.hear(user, [(each.id, each.time, frames.alert(each.view)) for each in fired], now)
+            shard.alerts.hear(user, [(each.id, each.time, frames.alert(each.view)) for each in fired], now)
 
 
 def _read_news(shards: Mapping[int, Shard], rung: Mapping[int, Doorbell]) -> None:
     """Reads the news where they are watched, and there are new ones or there may be: once for all shards."""
     now = wiring.now()
-    asked = {number: shard.unread_news(now, is_rung=rung[number].news > 0) for number, shard in shards.items()}
+    asked = {number: shard.news.unread(now, is_rung=rung[number].news > 0) for number, shard in shards.items()}
     since = {number: start for number, start in asked.items() if start is not None}
     if not since:
         return
@@ -172,13 +173,13 @@ def _read_news(shards: Mapping[int, Shard], rung: Mapping[int, Doorbell]) -> Non
         for of in [each.article]
     ]
     for number, start in since.items():
-        shards[number].hear_news((each for each in told if each.time >= start), now)
+        shards[number].news.hear((each for each in told if each.time >= start), now)
 
 
 def _check(shard: Shard) -> None:
     """Looks now and then whether the portfolios shown are as they were: a notice may have been lost."""
     now = wiring.now()
-    for (user, id_), version in shard.unchecked(now).items():
+    for (user, id_), version in shard.portfolios.unchecked(now).items():
         try:
             wiring.live_portfolios().check(user, id_, version, now)
         except ServiceError:

@@ -14,7 +14,7 @@ from cryptopulse.aws.doorbells import Doorbells
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.news import Kept, News
 from cryptopulse.aws.stream import Stream
-from cryptopulse.domain.fanning import LOOKED_EVERY
+from cryptopulse.domain.fan_flows import LOOKED_EVERY
 from cryptopulse.domain.news import Article
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.subscriptions import Connection

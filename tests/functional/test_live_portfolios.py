@@ -19,7 +19,7 @@ from cryptopulse.aws.market import LazyMinutes
 from cryptopulse.aws.portfolios import Edit, Portfolios
 from cryptopulse.aws.stream import Stream
 from cryptopulse.domain.candles import MINUTE
-from cryptopulse.domain.fanning import LOOKED_EVERY
+from cryptopulse.domain.fan_flows import LOOKED_EVERY
 from cryptopulse.domain.folding import fold
 from cryptopulse.domain.portfolios import Currency, Portfolio
 from cryptopulse.domain.reports import Holdings

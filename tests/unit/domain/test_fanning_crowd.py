@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptopulse.domain import fan_state, fanning, frames
+from cryptopulse.domain import fan_quotes, fan_state, fanning, frames
 from cryptopulse.domain.candles import MINUTE, Block
+from cryptopulse.domain.fan_quotes import CANDLES
 from cryptopulse.domain.fan_state import Candle, Client, Flow, State, Tick
 from cryptopulse.domain.fanning import (
     BACK_OFF,
-    CANDLES,
     LONGEST_BACK_OFF,
     MISSES,
     PACE_STEP,
@@ -172,8 +172,8 @@ def test_who_fails_disturbs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     for beat in range(1, 41):
         now = crowd.world.now
         if beat % 10 == 1:
-            for user in crowd.shard.unread([f"u{number}" for number in range(7)], now):
-                crowd.shard.hear(user, [(f"{user} {beat}", now, b'{"id":"%s %d"}' % (user.encode(), beat))], now)
+            for user in crowd.shard.alerts.unread([f"u{number}" for number in range(7)], now):
+                crowd.shard.alerts.hear(user, [(f"{user} {beat}", now, b'{"id":"%s %d"}' % (user.encode(), beat))], now)
         crowd.beat(beat, fate)
         sizes.append(len(fan_state.encode(crowd.shard.state)))
     assert set(ids) - crowd.shard.connections.keys() == gone
@@ -219,7 +219,7 @@ def test_a_client_that_does_not_take_one_channel_is_passed_over_in_all(monkeypat
     crowd = Crowd([SERIES[:1]])
     channels = crowd.connections["c0"].channels | {"alerts": Channel(1_000, alerts=Watch(None, NOON, added=2))}
     crowd.shard.begin({"c0": msgspec.structs.replace(crowd.connections["c0"], version=2, channels=channels)})
-    crowd.shard.hear("", [("a", NOON, b'{"id":"a"}')], NOON)
+    crowd.shard.alerts.hear("", [("a", NOON, b'{"id":"a"}')], NOON)
     crowd.send(refusing)
     assert crowd.beat(5) == []
     crowd.beat(6)
@@ -265,7 +265,7 @@ def _chart(id_: str) -> Connection:
 
 def test_closed_candles_pile_up_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who takes nothing for too long loses them, and sees it by a jump of `seq`, also if he had an unanswered frame."""
-    monkeypatch.setattr(fanning, "CANDLES", 3 * len(SERIES))
+    monkeypatch.setattr(fan_quotes, "CANDLES", 3 * len(SERIES))
     monkeypatch.setattr(fanning, "uniform", lambda least, most: 0)
     chart = Chart(3)
     for beat in range(9):

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptopulse.domain import fan_state, frames
+from cryptopulse.domain.fan_flows import LOOKED_EVERY
+from cryptopulse.domain.fan_news import Published
 from cryptopulse.domain.fan_state import State
-from cryptopulse.domain.fanning import BACK_OFF, LOOKED_EVERY, Published, Shard
+from cryptopulse.domain.fanning import BACK_OFF, Shard
 from cryptopulse.domain.subscriptions import NEWS_REACH, Connection, NewsWatch, SubscribeNews, mark
 from tests.unit.domain.test_fanning import NOON
 
@@ -81,11 +83,11 @@ class Cloud:
             shard = Shard(fan_state.decode(self.stored), self.connections)
         else:
             shard.begin(self.connections)
-        start = shard.unread_news(self.now, is_rung=self.rung)
+        start = shard.news.unread(self.now, is_rung=self.rung)
         self.rung = False
         if start is not None:
             self.reads += 1
-            shard.hear_news(self.since(start), self.now)
+            shard.news.hear(self.since(start), self.now)
         for index, post in enumerate(shard.posts(self.now)):
             outcome = outcomes[index % len(outcomes)] if outcomes else "taken"
             taken = len(post) if outcome == "taken" else 0

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from cryptopulse.domain import fan_state, frames
 from cryptopulse.domain.candles import Block
+from cryptopulse.domain.fan_alerts import ALERTS_A_FRAME
+from cryptopulse.domain.fan_flows import LOOKED_AT_ONCE, LOOKED_EVERY
 from cryptopulse.domain.fan_state import State
-from cryptopulse.domain.fanning import ALERTS_A_FRAME, BACK_OFF, LOOKED_AT_ONCE, LOOKED_EVERY, Shard
+from cryptopulse.domain.fanning import BACK_OFF, Shard
 from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.live_portfolios import LivePortfolio, Worth, last_in, priced_by, worth
 from cryptopulse.domain.lots import Holding
@@ -204,9 +206,9 @@ class Cloud:
         world, now = self.world, self.world.now
         for number in sorted(shard.lanes({number: world.lanes[number].version for number in heard})):
             shard.absorb(world.lanes[number], [], lambda *_: Block.of(0, 0, []))
-        for user, since in shard.unread(self.rung, now).items():
+        for user, since in shard.alerts.unread(self.rung, now).items():
             told = [(id_, time, b'{"id":"%s"}' % id_.encode()) for id_, time in self.history(user, since)]
-            shard.hear(user, told, now)
+            shard.alerts.hear(user, told, now)
         self.rung.clear()
         for index, post in enumerate(shard.posts(now)):
             outcome = outcomes[index % len(outcomes)]
@@ -217,7 +219,7 @@ class Cloud:
             shard.settle(post, taken, now)
         if crash:
             return
-        for (user, _), version in shard.unchecked(now).items():
+        for (user, _), version in shard.portfolios.unchecked(now).items():
             if self.held[user][0] != version:
                 self.hold(user, self.now_of(user))
         shard.prune()
@@ -562,22 +564,22 @@ def test_without_a_notice_few_are_looked_at_in_one_beat() -> None:
         connections[f"c{number}"] = Connection(f"c{number}", "", NOON, NOON, 1, channels, f"u{number}", "s")
     state = State()
     shard = Shard(state, connections)
-    assert shard.unread([], NOON) == {f"u{number}": NOON - SETTLED for number in range(25)}
-    assert shard.unchecked(NOON) == {}
+    assert shard.alerts.unread([], NOON) == {f"u{number}": NOON - SETTLED for number in range(25)}
+    assert shard.portfolios.unchecked(NOON) == {}
     for number in range(25):
-        shard.hear(f"u{number}", [], NOON)
+        shard.alerts.hear(f"u{number}", [], NOON)
     later = NOON + LOOKED_EVERY
-    assert shard.unread(["u3", "stranger"], later - 1) == {"u3": NOON - SETTLED}
-    assert shard.unchecked(later - 1) == {}
+    assert shard.alerts.unread(["u3", "stranger"], later - 1) == {"u3": NOON - SETTLED}
+    assert shard.portfolios.unchecked(later - 1) == {}
     seen: list[tuple[str, str]] = []
     heard_: list[str] = []
     for size in (LOOKED_AT_ONCE, LOOKED_AT_ONCE, 5, 0):
-        checked, unread = shard.unchecked(later), shard.unread([], later)
+        checked, unread = shard.portfolios.unchecked(later), shard.alerts.unread([], later)
         assert (len(checked), len(unread), set(checked.values())) == (size, size, {1} if size else set())
         seen += checked
         heard_ += unread
         for user in unread:
-            shard.hear(user, [], later)
+            shard.alerts.hear(user, [], later)
     assert sorted(seen) == sorted((f"u{number}", "p") for number in range(25))
     assert sorted(heard_) == sorted(f"u{number}" for number in range(25))
 

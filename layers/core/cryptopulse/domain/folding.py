@@ -98,6 +98,13 @@ def fold(lane: Lane, minutes: Minutes, records: Iterable[Record]) -> Folded:
     return folding.finish()
 
 
+def closed_to(lane: Lane, series: str) -> int:
+    """Up to where (Unix ms) the minutes of a series are closed: the venue told them, or its clock is past them."""
+    state = lane.series.get(series)
+    clock = lane.clocks.get(series.partition(":")[0], 0)
+    return max(state.known_to if state else 0, floor(max(0, clock - GRACE), MINUTE))
+
+
 def _time(clock: tuple[str, Clock]) -> int:
     return clock[1].time
 

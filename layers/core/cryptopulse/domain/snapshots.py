@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from cryptopulse.domain import frames
 from cryptopulse.domain.candles import INTERVALS, Block, floor
-from cryptopulse.domain.fanning import closed_to
+from cryptopulse.domain.folding import closed_to
 from cryptopulse.domain.lanes import Lane
 from cryptopulse.domain.series import Series
 from cryptopulse.domain.subscriptions import Entry
