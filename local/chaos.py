@@ -4,13 +4,11 @@ The system runs on a home folder and ports of its own, with simulated exchanges.
 at the exchanges, or with the processes that hold the streams and fold them. WebSocket clients watch all the while.
 """
 
-import argparse
 import json
 import os
 import random
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -25,10 +23,9 @@ import websockets
 from rich.console import Console
 from websockets.sync.client import connect
 
-from local.cloud import forget_aws_account
 from local.endpoints import Endpoints
-from local.processes import ProblemError
-from local.run import Run, stop_on_signals
+from local.run import Run
+from local.trials import carry_out, options
 
 MINUTE_MS = 60_000
 PAUSE_S = (2.0, 5.0)
@@ -383,33 +380,14 @@ def _clock(at: int) -> str:
 
 def main() -> int:
     """Runs `make chaos`."""
-    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
-    parser.add_argument("--seconds", type=float, required=True, help="how long things go wrong")
-    parser.add_argument("--port", type=int, required=True, help="the first of two")
-    parser.add_argument("--seed", type=int, required=True, help="what goes wrong when")
+    parser = options("chaos", __doc__)
     parser.add_argument("--assets", default="", help="codes to follow, comma-separated; the template's own if empty")
-    parser.add_argument("--home", type=Path, help="folder of all state, to be looked at; else a temporary one")
     arguments = parser.parse_args()
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    forget_aws_account()
-    stop_on_signals()
-    with tempfile.TemporaryDirectory(prefix="cryptopulse-chaos-") as temporary:
-        home = (arguments.home or Path(temporary)).resolve()
-        home.mkdir(parents=True, exist_ok=True)
-        run = Run(home, arguments.port, Console(highlight=False, soft_wrap=True))
-        try:
-            chance = random.Random(arguments.seed)
-            figures = torment(run, arguments.assets, arguments.seconds, chance, console)
-        except ProblemError as problem:
-            console.print(f"✗ {problem}")
-            return 1
-        except KeyboardInterrupt:
-            return 130
-        finally:
-            run.stop()
-    for name, value in figures.items():
-        console.print(f"figure chaos.{name} {value}")
-    return int(any(figures[name] for name in ("candles_wrong", "ticks_doubled", "gaps_open")))
+
+    def trial(run: Run, _: Path, console: Console) -> dict[str, int]:
+        return torment(run, arguments.assets, arguments.seconds, random.Random(arguments.seed), console)
+
+    return carry_out("chaos", arguments, trial, ("candles_wrong", "ticks_doubled", "gaps_open"))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,9 @@ alerts as clients do, with Idempotency-Keys and retries; WebSocket clients liste
 the cloud's services are slow, throttled, fail or lose answers, functions are killed, and the disk of the state is full.
 """
 
-import argparse
 import asyncio
 import random
-import signal
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
@@ -30,11 +27,11 @@ from rich.console import Console
 
 from cryptopulse_client import Candle, CandleFrame, Candles, Client, CryptoPulseError, Disconnected, Dropped, Snapshot
 from local.chaos import MINUTE_MS, PARAMETERS, SHOWN, TELL_EVERY_S, Audit, Chaos, await_repairs
-from local.cloud import forget_aws_account
 from local.cloud_faults import CloudFault, Kind, Service
 from local.endpoints import Endpoints
 from local.processes import ProblemError
-from local.run import Run, stop_on_signals
+from local.run import Run
+from local.trials import carry_out, options
 
 SECONDS = (20, 3_600)
 ASSETS = "BTC,ETH"
@@ -623,36 +620,16 @@ def _now() -> int:
 
 def main() -> int:
     """Runs `make soak`."""
-    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    parser.add_argument("--seconds", type=float, required=True, help="how long things go wrong")
-    parser.add_argument("--port", type=int, required=True, help="the first of two")
-    parser.add_argument("--seed", type=int, required=True, help="what goes wrong when")
-    parser.add_argument("--home", type=Path, help="folder of all state, to be looked at; else a temporary one")
+    parser = options("soak", __doc__)
     arguments = parser.parse_args()
     least, longest = SECONDS
     if not least <= arguments.seconds <= longest:
         parser.error(f"SECONDS are {least} to {longest}")
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    forget_aws_account()
-    stop_on_signals()
-    with tempfile.TemporaryDirectory(prefix="cryptopulse-soak-") as temporary:
-        home = (arguments.home or Path(temporary)).resolve()
-        home.mkdir(parents=True, exist_ok=True)
-        run = Run(home, arguments.port, Console(highlight=False, soft_wrap=True))
-        try:
-            figures = soak(run, home, arguments.seconds, arguments.seed, console)
-        except ProblemError as problem:
-            console.print(f"✗ {problem}")
-            return 1
-        except KeyboardInterrupt:
-            return 130
-        finally:
-            for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(each, signal.SIG_IGN)
-            run.stop()
-    for name, value in figures.items():
-        console.print(f"figure soak.{name} {value}")
-    return int(any(figures[name] for name in ("lost", "doubled", "server_errors", "wrong")))
+
+    def trial(run: Run, home: Path, console: Console) -> dict[str, int]:
+        return soak(run, home, arguments.seconds, arguments.seed, console)
+
+    return carry_out("soak", arguments, trial, ("lost", "doubled", "server_errors", "wrong"))
 
 
 if __name__ == "__main__":
