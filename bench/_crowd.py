@@ -124,10 +124,8 @@ class Cloud:
         self.now += 2_000
         versions = {str(number): self.lanes.items[f"LANE#{number}", "LIVE"]["version"] for number in range(LANES)}
         data = b64encode(json.dumps(versions).encode()).decode()
-        records = [
-            {"kinesis": {"partitionKey": f"fan#{shard}", "sequenceNumber": "1", "data": data}}
-            for shard in range(SHARDS)
-        ]
+        record = {"sequenceNumber": "1", "data": data, "approximateArrivalTimestamp": self.now / 1000}
+        records = [{"kinesis": {"partitionKey": f"fan#{shard}", **record}} for shard in range(SHARDS)]
         tables = [self.connections, self.lanes]
         counts = self.bodies, self.sockets.frames, sum(each.read for each in tables), self.connections.written
         began = time.process_time()
