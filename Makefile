@@ -138,6 +138,7 @@ lock: $(READY) ## Newest versions into the requirements files
 	cd requirements && $(LOCK) dev.in
 	cd requirements && $(LOCK) audit.in
 	cd requirements && $(LOCK) scan.in
+	cd requirements && $(LOCK) rivals.in
 
 DEMONSTRATION = requests certifi charset-normalizer idna urllib3
 LOCK = pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options

@@ -27,7 +27,7 @@ from local.run import Run
 SETTLE_S = 180
 """At most: after a start, what the streams came too late for is asked for, and is old when it comes."""
 INTERVAL_MS = 250
-LAG = re.compile(r'"lag":\{"arrived":(-?\d+),"folded":(-?\d+)\}')
+FOLDED = re.compile(r'"versions":(\{[^}]*\}),"newest":(\d+),"lag":\{"arrived":(-?\d+),"folded":(-?\d+)\}')
 
 
 class Latency(NamedTuple):
@@ -93,7 +93,7 @@ def _watch(there: Endpoints, seconds: float) -> tuple[list[float], list[float]]:
 
 
 def _told(origin: str, since: float) -> tuple[list[float], list[float]]:
-    """What process_ticks logged of its batches since then (Unix seconds)."""
+    """What process_ticks logged since then (Unix seconds) of its batches, but for those of repaired trades alone."""
     logs = boto3.client(
         "logs",
         endpoint_url=origin,
@@ -102,6 +102,7 @@ def _told(origin: str, since: float) -> tuple[list[float], list[float]]:
         aws_secret_access_key="test",  # noqa: S106 (the emulator asks for some)
     )
     arrived, folded = list[float](), list[float]()
+    newest: dict[tuple[str, ...], int] = {}
     for group in logs.describe_log_groups()["logGroups"]:
         if "ProcessTicks" not in group["logGroupName"]:
             continue
@@ -110,9 +111,12 @@ def _told(origin: str, since: float) -> tuple[list[float], list[float]]:
         )
         for page in pages:
             for event in page["events"]:
-                if found := LAG.search(event["message"]):
-                    arrived.append(float(found[1]))
-                    folded.append(float(found[2]))
+                if found := FOLDED.search(event["message"]):
+                    lanes, time_ = tuple(json.loads(found[1])), int(found[2])
+                    if time_ > newest.get(lanes, 0):
+                        newest[lanes] = time_
+                        arrived.append(float(found[3]))
+                        folded.append(float(found[4]))
     return arrived, folded
 
 

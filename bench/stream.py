@@ -4,8 +4,8 @@ And how long a trade takes to a WebSocket client of the whole system.
 
 All sides run over the same frames in one process and take turns. Ours goes all the way to
 the encoded record. cryptofeed's handler goes to Trade objects in a callback, which is less; `cryptofeed, records` goes
-on to bytes with its own dictionaries and encoder, as its backends do. Where it is not installed (`CRYPTOFEED` names a
-folder of packages that has it), the other side is `json.loads` into pydantic models.
+on to bytes with its own dictionaries and encoder, as its backends do. It is installed into a folder of its own, some
+70 MB, the first time; where that cannot be done, the other side is `json.loads` into pydantic models.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ import gc
 import gzip
 import importlib
 import json
-import os
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from itertools import batched
-from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, NamedTuple
 
@@ -31,9 +31,11 @@ from cryptopulse.domain.ticks import encode
 from cryptopulse.domain.venues import Product
 from cryptopulse.feeds.binance_stream import BinanceReader
 from cryptopulse.telemetry import COLLECTED
+from local.template import ROOT
 
-RECORDINGS = Path(__file__).parents[2] / "shared" / "data" / "exchange_frames"
+RECORDINGS = ROOT.parent / "shared" / "data" / "exchange_frames"
 KINDS = ('"e":"aggTrade"', '"e":"kline"')
+RIVALS = ROOT / ".local" / "rivals"
 TURNS = 60
 BATCH = 300
 """Trades that fill a record before its 200 ms are over."""
@@ -95,13 +97,12 @@ def ours(products: Sequence[Product]) -> Side:
 
 
 def cryptofeed(products: Sequence[Product]) -> dict[str, Side]:
-    """Its Binance feed of trades and candles, with callbacks; empty if it is not installed."""
-    sys.path.append(os.environ.get("CRYPTOFEED", ""))
-    try:
-        binance = importlib.import_module("cryptofeed.exchanges.binance")
-        dump = importlib.import_module("cryptofeed._json").dumpb
-    except ImportError:
+    """Its Binance feed of trades and candles, with callbacks; empty if it cannot be had here."""
+    if not _is_installed():
         return {}
+    sys.path.append(str(RIVALS))  # the last: what we have too is ours for both
+    binance = importlib.import_module("cryptofeed.exchanges.binance")
+    dump = importlib.import_module("cryptofeed._json").dumpb
     symbols = {product.symbol: product.native for product in products}
     info: dict[str, dict[str, str]] = {"instrument_type": {}, "tick_size": {}}
     importlib.import_module("cryptofeed.symbols").Symbols.set("BINANCE", symbols, info)
@@ -126,6 +127,22 @@ def cryptofeed(products: Sequence[Product]) -> dict[str, Side]:
         return handle
 
     return {"cryptofeed": side(hear), "cryptofeed, records": side(keep)}
+
+
+def _is_installed() -> bool:
+    """Whether the rivals are there as they are pinned; they are fetched first if they are not."""
+    pins = ROOT / "requirements" / "rivals.txt"
+    done = RIVALS / pins.name
+    if done.exists() and done.read_bytes() == pins.read_bytes():
+        return True
+    print("installing cryptofeed, once", flush=True)
+    shutil.rmtree(RIVALS, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    if subprocess.run([*pip, "--requirement", pins, "--target", RIVALS], check=False).returncode:
+        print("cryptofeed cannot be had here")
+        return False
+    shutil.copy(pins, done)
+    return True
 
 
 class _Trade(BaseModel):
