@@ -8,11 +8,15 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from itertools import count
 from pathlib import Path
 
 from local.template import ROOT
 
 STOP_GRACE_S = 30
+_PORTS = range(12_000, 32_000, 3)
+"""Not those from which systems take one for each connection that is made (32768 and up): they stay free."""
+_turns = count(50 * os.getpid())  # processes begun one after the other do not choose the same
 
 
 class ProblemError(Exception):
@@ -139,14 +143,12 @@ def require_free_port(port: int, purpose: str) -> None:
 def free_ports() -> int:
     """The first of three ports on loopback that are free now, one after the other."""
     while True:
+        port = _PORTS[next(_turns) % len(_PORTS)]
         with ExitStack() as stack:
-            first, *others = [stack.enter_context(socket.socket()) for _ in range(3)]
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
             try:
-                for number, other in enumerate(others, start=1):
-                    other.bind(("127.0.0.1", port + number))
-            except (OSError, OverflowError):
+                for number in range(3):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port + number))
+            except OSError:
                 continue
             return port
 

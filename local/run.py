@@ -151,7 +151,7 @@ class Run:
         self._await_up("simulator", f"{self._simulator}/admin/health")
 
     def _await_up(self, name: str, url: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             self.processes.check()
             with suppress(httpx.TransportError):

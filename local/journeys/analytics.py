@@ -15,6 +15,8 @@ import httpx
 from local.journeys.answers import call, expect, get
 
 AT_ONCE = 20
+MARGIN_S = 20
+"""Two requests, one after the other, take less."""
 EVERY = "sma,ema,wma,rsi,macd,bb,atr,adx,stoch,obv,min,max,returns,drawdown,vwap,vwap:20"
 
 
@@ -86,7 +88,9 @@ def _spare(client: httpx.Client) -> Iterator[str]:
     # A second time where what was asked for ends meanwhile, each minute, or who makes it seems to have died.
     expect("computed once", 1 <= made <= 2 and len({answer.content for answer in answers}) <= made, statuses)
     yield f"cache: {AT_ONCE} requests at once for one cold key, computed {'once' if made == 1 else 'twice'}"
-    tag = answers[0].headers["etag"]
+    if (left := 60 - time.time() % 60) < MARGIN_S:  # what was asked for may end with the minute
+        time.sleep(left)
+    tag = get(client, path).headers["etag"]
     again = call(client, "GET", path, 304, headers={"If-None-Match": tag})
     expect("304", not again.content and "hit" in again.headers["Cache-Status"], again.headers)
     packed = answers[0].headers

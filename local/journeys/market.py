@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -56,9 +56,10 @@ def _look_around(client: httpx.Client) -> Iterator[str]:
     yield f"health: {health['status']}, feeds {health['feeds']}, version {health['version']}"
     told = (f"{name} {venue['mode']}, {venue['gaps']} gaps" for name, venue in venues.items())
     yield f"prices by {health['mode']}: {'; '.join(told)}"
+    before = datetime.now(UTC)
     now = get(client, "/time").json()["time"]
-    drift = abs((datetime.now(UTC) - datetime.fromisoformat(now)).total_seconds())
-    expect("time", drift < 5, now)
+    drift = timedelta(seconds=5)
+    expect("time", before - drift < datetime.fromisoformat(now) < datetime.now(UTC) + drift, now)
     yield f"time: {now}"
     coins = get(client, "/coins").json()["items"]
     bitcoin = next((coin for coin in coins if coin["asset"] == "BTC"), None)

@@ -19,8 +19,10 @@ FLAGS = (
 )  # fmt: skip
 
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 """Two cores run another whole system meanwhile."""
+STANDSTILL_MS = 300_000
+"""No price of a simulated market stands still for longer."""
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -67,7 +69,13 @@ def dashboard(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 def page(browser: Browser, dashboard: str) -> Iterator[Page]:
     """A page of a new visitor on which nothing goes wrong: no error in the console, no failed request."""
-    context = browser.new_context(base_url=dashboard, viewport={"width": 1280, "height": 900}, locale="en-US")
+    context = browser.new_context(
+        base_url=dashboard,
+        viewport={"width": 1280, "height": 900},
+        locale="en-US",
+        timezone_id="UTC",
+        reduced_motion="reduce",  # no colour is seen halfway to another
+    )
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     wrong: list[str] = []

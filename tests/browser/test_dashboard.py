@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from local.dashboard import WEB
-from tests.browser.conftest import PATIENCE_MS, settled
+from tests.browser.conftest import PATIENCE_MS, STANDSTILL_MS, settled
 
 
 class Look(NamedTuple):
@@ -41,10 +41,9 @@ def assert_accessible(page: Page) -> None:
     assert page.evaluate(SERIOUS) == []
 
 
-def fits(page: Page) -> bool:
-    """Whether nothing sticks out sideways."""
-    wide: bool = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    return wide
+def assert_fits(page: Page) -> None:
+    """Nothing sticks out sideways, once charts have the page's width too."""
+    page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def enter(page: Page, email: str) -> None:
@@ -68,14 +67,15 @@ def test_pages_fit_any_width_and_anybody_can_use_them(page: Page, path: str) -> 
         page.emulate_media(color_scheme=shown.scheme)
         page.goto(path)
         settled(page)
-        assert fits(page), shown
+        assert_fits(page)
         assert_accessible(page)
 
 
 def test_the_market_is_live_and_what_a_visitor_watches_is_kept(page: Page) -> None:
     page.goto("/")
     prices = page.get_by_role("row").get_by_text(re.compile(r"^\$[\d,]+\.\d+$"))
-    expect(prices).not_to_have_text(prices.all_inner_texts())  # a simulated market may stand still for a minute
+    expect(prices.first).to_be_visible()
+    expect(prices).not_to_have_text(prices.all_inner_texts(), timeout=STANDSTILL_MS)
     expect(page.get_by_role("banner").get_by_text("Simulated", exact=True)).to_be_visible()
     expect(page.get_by_role("contentinfo")).to_contain_text("Simulated prices")
     expect(page.get_by_role("contentinfo")).not_to_contain_text("Prices from")
@@ -101,6 +101,7 @@ def test_who_is_offline_is_told_and_goes_on_by_himself(page: Page) -> None:
     page.goto("/")
     live = page.get_by_role("banner").get_by_role("status")
     expect(live).to_have_text("Live")
+    settled(page)
     page.context.set_offline(True)
     expect(page.get_by_text("You are offline")).to_be_visible()
     page.context.set_offline(False)
@@ -194,17 +195,17 @@ def test_the_users_journey(page: Page, tmp_path: Path) -> None:
     value = page.get_by_role("definition").filter(has_text="$").first
     first = value.inner_text()
     assert float(first.strip("$").replace(",", "")) > 0
-    expect(value).not_to_have_text(first)
+    expect(value).not_to_have_text(first, timeout=STANDSTILL_MS)
     assert_accessible(page)
 
     # On a phone nothing scrolls sideways, whatever it is called.
     page.set_viewport_size({"width": 360, "height": 800})
     expect(page.get_by_role("list", name="Holdings").get_by_role("listitem")).to_have_text([re.compile("^BTC.*0.5 ×")])
-    assert fits(page)
+    assert_fits(page)
     assert_accessible(page)
     page.goto("/portfolios")
     expect(page.get_by_role("link", name=LONG_NAME)).to_be_visible()
-    assert fits(page)
+    assert_fits(page)
     page.set_viewport_size({"width": 1280, "height": 900})
 
     # A file, of which one line cannot be read.

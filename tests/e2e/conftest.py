@@ -16,8 +16,8 @@ from local.feeds import Mode
 from local.processes import free_ports
 from local.template import ROOT
 
-UP_S = 180
-DOWN_S = 60
+UP_S = 300
+DOWN_S = 180
 
 
 class System:

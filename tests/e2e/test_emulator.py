@@ -110,7 +110,7 @@ def kept(streams: Any) -> list[str]:
 
 
 def await_(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

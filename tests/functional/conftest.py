@@ -21,13 +21,18 @@ from cryptopulse.aws.client import Client
 from cryptopulse.aws.market import Market
 from cryptopulse.domain import passwords
 from cryptopulse.domain.ticks import Record, decode
-from cryptopulse.feeds import coinbase
+from cryptopulse.feeds import coinbase, http
 from local import template
 from local.simulator.app import make_app
-from local.simulator.limits import RateLimit
+from local.simulator.limits import RateLimit, WeightLimit
 from tests.cloud import Cloud, Items
 from tests.functional.stage import Stage
 from tests.functional.web import Web
+
+PATIENCE_S = 60
+"""However busy this machine is, the exchanges are not taken to be down."""
+START = 1_795_350_842_000
+"""2026-11-22 12:34:02, Unix milliseconds."""
 
 type Streamed = Callable[[], list[Record]]
 type Fill = Callable[[Market], object]
@@ -76,7 +81,9 @@ def simulator() -> Iterator[Exchanges]:
     """The simulated exchanges, which admit any number of requests: their limits are tried elsewhere."""
     exchanges = Exchanges()
     app = make_app(seed=7, clock=exchanges.clock, hold_seconds=2)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", access_log=False, lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_level="error", access_log=False, lifespan="off", timeout_keep_alive=PATIENCE_S)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -95,6 +102,8 @@ def exchanges(aws: boto3.Session, simulator: Exchanges, monkeypatch: pytest.Monk
     monkeypatch.setenv("BINANCE_URL", f"{simulator.url}/binance")
     monkeypatch.setenv("COINBASE_URL", f"{simulator.url}/coinbase")
     monkeypatch.setattr(RateLimit, "admits", lambda *_: True)
+    monkeypatch.setattr(WeightLimit, "spend", lambda *_: 0)
+    monkeypatch.setattr(http, "TIMEOUT", PATIENCE_S)
     monkeypatch.setattr(coinbase, "SPACING", 1)
     monkeypatch.setattr(coinbase.Coinbase, "page_time", 1)
     wiring.clear()
@@ -102,6 +111,14 @@ def exchanges(aws: boto3.Session, simulator: Exchanges, monkeypatch: pytest.Monk
     yield simulator
     simulator.disturb()
     simulator.ahead = 0
+
+
+@pytest.fixture
+def steady(exchanges: Exchanges, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our clock and the exchanges' go on from START: no minute, hour or day ends while a test runs."""
+    late = time.time_ns() // 1_000_000_000 - START // 1000
+    exchanges.ahead = -late
+    monkeypatch.setattr(wiring, "now", lambda: time.time_ns() // 1_000_000 - late * 1000)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import time
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cryptopulse.aws.accounts import Accounts
 from cryptopulse.aws.attempts import Attempts
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from cryptopulse.feeds.live_feed import LiveFeed
     from cryptopulse.feeds.news_feed import NewsFeed
     from cryptopulse.feeds.webhooks import Webhooks
+
+HASTE: Final = 0.3
+"""Seconds to wait for what every request waits for."""
 
 
 def now() -> int:
@@ -180,7 +183,7 @@ def tickets() -> Tickets:
 
 @cache
 def limits() -> Limits:
-    hasty = Client("dynamodb", account(), timeout=0.3, retries=1)  # every request waits for it
+    hasty = Client("dynamodb", account(), timeout=HASTE, retries=1)
     return Limits(Table(hasty, settings().CONNECTIONS_TABLE), settings().REQUESTS_PER_MINUTE)
 
 
@@ -188,7 +191,7 @@ def limits() -> Limits:
 def efforts() -> Limits:
     from cryptopulse.domain.efforts import ALLOWED  # only those who hear WebSocket clients need it
 
-    hasty = Client("dynamodb", account(), timeout=0.3, retries=1)  # as above
+    hasty = Client("dynamodb", account(), timeout=HASTE, retries=1)
     return Limits(Table(hasty, settings().CONNECTIONS_TABLE), ALLOWED)
 
 

@@ -149,9 +149,9 @@ def test_connections_are_kept_and_opened_anew_when_stale(service: Service, clien
 
 
 def test_an_answer_that_comes_too_late_is_never_taken_for_the_next_ones(service: Service, client: Client) -> None:
-    client.endpoint.timeout = 0.3
+    client.endpoint.timeout = 1
     service.answers = [(200, {"n": 1}), None, (200, {"n": 2}), (200, {"n": 3}), (200, {"n": 4})]
-    service.delays = [0, 0.6]
+    service.delays = [0, 1.5]
     assert client.call("GetItem", {}) == {"n": 1}
     assert client.call("GetItem", {}) == {"n": 3}
     assert client.call("GetItem", {}) == {"n": 4}
@@ -175,9 +175,9 @@ def test_a_service_that_hangs_is_given_up_in_time(
 
 def test_a_hasty_client_waits_and_tries_no_longer_than_told(service: Service, slept: list[float]) -> None:
     account = Account("eu-west-1", Credentials("AKID", "secret"), service.url)
-    client = Client("dynamodb", account, timeout=0.1, retries=1, sleep=slept.append)
+    client = Client("dynamodb", account, timeout=0.5, retries=1, sleep=slept.append)
     service.answers = [(200, {})]
-    service.delays = [0.5, 0.5]
+    service.delays = [5, 5]
     with pytest.raises(ThrottledError, match="NoAnswer: UpdateItem: TimeoutError"):
         client.call("UpdateItem", {})
     assert (len(service.requests), len(slept)) == (2, 1)

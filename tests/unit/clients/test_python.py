@@ -43,10 +43,10 @@ BTC = Ticks(["BTC-USD"])
 
 
 def play(scenario: Callable[[World], Awaitable[None]]) -> None:
-    """Runs a scenario, in some seconds or never."""
+    """Runs a scenario, in half a minute or never."""
 
     async def run() -> None:
-        async with asyncio.timeout(10), World() as world:
+        async with asyncio.timeout(30), World() as world:
             await scenario(world)
 
     asyncio.run(run())

@@ -135,7 +135,7 @@ def test_the_largest_is_read(host: Host) -> None:
     ids=["silent", "a slow head", "a slow body"],
 )
 def test_who_is_slow_is_not_waited_for(host: Host, monkeypatch: pytest.MonkeyPatch, start: bytes, piece: bytes) -> None:
-    monkeypatch.setattr(fetching, "WHOLE", 0.2)
+    monkeypatch.setattr(fetching, "WHOLE", 0.5)
     pause = threading.Event()
 
     def drip(connection: socket.socket) -> None:

@@ -122,7 +122,7 @@ def test_who_does_not_listen_is_down(receiver: Receiver) -> None:
 
 
 def test_who_is_silent_is_not_waited_for(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "WHOLE", 0.3)
+    monkeypatch.setattr(webhooks, "WHOLE", 0.5)
 
     def wait(connection: socket.socket) -> None:
         connection.recv(1)  # until the client hangs up
@@ -140,7 +140,7 @@ def test_when_the_time_is_over_nothing_is_begun(receiver: Receiver, monkeypatch:
 
 
 def test_nor_who_answers_byte_by_byte(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "WHOLE", 0.3)
+    monkeypatch.setattr(webhooks, "WHOLE", 0.5)
     pause = threading.Event()
 
     def drip(connection: socket.socket) -> None:

@@ -71,7 +71,7 @@ def test_holding_ends_when_the_client_leaves() -> None:
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
-    asyncio.run(asyncio.wait_for(held(Request({"type": "http"}, receive), seconds=30), timeout=1))
+    asyncio.run(asyncio.wait_for(held(Request({"type": "http"}, receive), seconds=30), timeout=20))
 
 
 @venues

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 type Answer = () => Response | Promise<Response>;
 
+const PATIENCE = { timeout: 10_000 };
 const calls: string[] = [];
 const sent: RequestInit[] = [];
 const answers = new Map<string, Answer>();
@@ -169,7 +170,7 @@ describe("a user", () => {
     session.subscribe(() => seen.push(session.status));
     const tab = new BroadcastChannel("cryptopulse.session");
     tab.postMessage("started");
-    await vi.waitFor(() => expect(seen).toEqual(["restoring", "signed-in"]));
+    await vi.waitFor(() => expect(seen).toEqual(["restoring", "signed-in"]), PATIENCE);
     tab.close();
     expect(await session.accessToken()).toBe("bob's");
   });
@@ -210,7 +211,7 @@ describe("a session that the server ended", () => {
     await session.signIn("ann@example.com", "two otters and a kite");
     const tab = new BroadcastChannel("cryptopulse.session");
     tab.postMessage("expired");
-    await vi.waitFor(() => expect(session.status).toBe("anonymous"));
+    await vi.waitFor(() => expect(session.status).toBe("anonymous"), PATIENCE);
     tab.close();
     expect(session.hasExpired).toBe(true);
   });

@@ -8,6 +8,7 @@ import { session } from "../api/session";
 import { store, stored } from "../api/storage";
 import { useBroughtWatchlist, usePreferences } from "./preferences";
 
+const PATIENCE = { timeout: 10_000 };
 const KEPT = "cryptopulse.preferences";
 const ACCOUNT = { base_currency: "USD", cost_basis: "fifo", watchlist: ["BTC-USD"], theme: "system" };
 
@@ -42,8 +43,8 @@ const shown = <T,>(hook: () => T) =>
 it("takes what a visitor watched into the account, once", async () => {
   store(KEPT, JSON.stringify({ watchlist: ["ETH-USD", "BTC-USD"] }));
   const { rerender } = shown(useBroughtWatchlist);
-  await waitFor(() => expect(put).toEqual([{ ...ACCOUNT, watchlist: ["BTC-USD", "ETH-USD"] }]));
-  await waitFor(() => expect(JSON.parse(stored(KEPT) ?? "")).toMatchObject({ watchlist: [] }));
+  await waitFor(() => expect(put).toEqual([{ ...ACCOUNT, watchlist: ["BTC-USD", "ETH-USD"] }]), PATIENCE);
+  await waitFor(() => expect(JSON.parse(stored(KEPT) ?? "")).toMatchObject({ watchlist: [] }), PATIENCE);
   await act(async () => rerender());
   expect(put).toHaveLength(1);
 });
@@ -57,5 +58,5 @@ it("changes nothing before it is known what it would change", async () => {
   const { result } = shown(usePreferences);
   expect(result.current.change).toBeUndefined();
   await act(async () => tell(Response.json(ACCOUNT)));
-  await waitFor(() => expect(result.current.change).toBeDefined());
+  await waitFor(() => expect(result.current.change).toBeDefined(), PATIENCE);
 });
