@@ -72,6 +72,13 @@ def test_main_is_tested_then_deployed_to_dev_then_to_prod_where_it_is_approved()
     assert read("stage")["jobs"]["deploy"]["environment"] == "${{ inputs.stage }}"
 
 
+def test_what_takes_long_is_run_each_week() -> None:
+    weekly = read("weekly")
+    assert {*weekly["on"]} == {"schedule", "workflow_dispatch"}
+    assert weekly["jobs"]["long"]["strategy"]["matrix"]["target"] == ["bench", "chaos", "fuzz", "scan", "soak"]
+    assert weekly["jobs"]["long"]["steps"][-1] == {"run": "make ${{ matrix.target }}"}
+
+
 @pytest.mark.parametrize("stage", ["dev", "prod"])
 def test_a_stage_is_a_stack_of_its_own_with_tags_and_parameters_that_exist(stage: str) -> None:
     own, usual = (STAGES[name]["deploy"]["parameters"] for name in (stage, "default"))
