@@ -4,6 +4,7 @@ import { Button } from "../../ui/Button";
 import { EmptyState, ErrorState, SkeletonRows } from "../../ui/states";
 import { useMediaQuery } from "../../ui/useMediaQuery";
 import { type Portfolio, usePortfolios } from "../portfolios";
+import type { Shown } from "./cells";
 import { DeleteTransactionDialog } from "./DeleteTransactionDialog";
 import { EditTransactionDialog } from "./EditTransactionDialog";
 import { Filters } from "./Filters";
@@ -19,16 +20,6 @@ interface Props {
   onAdd: () => void;
   onImport: () => void;
   onFilter: (change: Partial<Filter>) => void;
-}
-
-/** What the table and the rows of a narrow window show alike. */
-export interface Shown {
-  items: readonly Transaction[];
-  portfolio: Portfolio;
-  /** Of the portfolio at a transfer's other end. */
-  nameOf: (portfolio: string) => string;
-  onEdit: (transaction: Transaction) => void;
-  onDelete: (transaction: Transaction) => void;
 }
 
 export function TransactionList({ portfolio, filter, onAdd, onImport, onFilter }: Props) {

@@ -1,7 +1,6 @@
 import { ChevronRight } from "lucide-react";
 import { Time } from "../../ui/figures";
-import { Fee, Figure, Moved, otherEnd, TypeBadge } from "./cells";
-import type { Shown } from "./TransactionList";
+import { Fee, Figure, Moved, otherEnd, type Shown, TypeBadge } from "./cells";
 import { worthOf } from "./transactions";
 import css from "./transactions.module.css";
 

@@ -2,9 +2,8 @@ import { Pencil, Trash2 } from "lucide-react";
 import { IconButton } from "../../ui/Button";
 import { Time } from "../../ui/figures";
 import { TableFrame, tableClass } from "../../ui/layout";
-import { Fee, Figure, Moved, otherEnd, TypeBadge } from "./cells";
+import { Fee, Figure, Moved, otherEnd, type Shown, TypeBadge } from "./cells";
 import { KINDS } from "./kinds";
-import type { Shown } from "./TransactionList";
 import { worthOf } from "./transactions";
 import css from "./transactions.module.css";
 

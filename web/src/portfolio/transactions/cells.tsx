@@ -1,10 +1,21 @@
 import * as numbers from "../../format/numbers";
 import { Badge } from "../../ui/Badge";
 import { Money, Quantity, Unknown } from "../../ui/figures";
+import type { Portfolio } from "../portfolios";
 import type { Transaction } from "./form";
 import { KINDS } from "./kinds";
 import { isIncoming, type Movement, signedQuantityOf, type Worth } from "./transactions";
 import css from "./transactions.module.css";
+
+/** What the table and the rows of a narrow window show alike. */
+export interface Shown {
+  items: readonly Transaction[];
+  portfolio: Portfolio;
+  /** Of the portfolio at a transfer's other end. */
+  nameOf: (portfolio: string) => string;
+  onEdit: (transaction: Transaction) => void;
+  onDelete: (transaction: Transaction) => void;
+}
 
 export function TypeBadge({ transaction: { type } }: { transaction: Pick<Transaction, "type"> }) {
   return <Badge tone={KINDS[type].tone}>{KINDS[type].name}</Badge>;
