@@ -97,6 +97,13 @@ def test_an_asset_has_its_candles_and_indicators(page: Page) -> None:
     expect(page.get_by_role("heading", name="Volatility")).to_be_visible()
 
 
+def test_the_api_has_its_page(page: Page) -> None:
+    page.goto("/api/docs")
+    page.get_by_role("button", name="GET /time The time").click()
+    page.get_by_role("button", name="Execute").click()
+    expect(page.get_by_text(re.compile(r'"time": "20')).first).to_be_visible()
+
+
 def test_who_is_offline_is_told_and_goes_on_by_himself(page: Page) -> None:
     page.goto("/")
     live = page.get_by_role("banner").get_by_role("status")

@@ -604,11 +604,13 @@ def test_the_document_and_its_page(ask: Ask) -> None:
         ("/docs", "text/html", "<!DOCTYPE html>"),
         ("/docs/swagger-ui.min.css", "text/css", ".swagger-ui"),
         ("/docs/swagger-ui-bundle.min.js", "text/javascript", "/*"),
+        ("/docs/start.js", "text/javascript", "SwaggerUIBundle("),
     ):
         answer = ask(path)
         assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (200, f"{kind}; charset=utf-8")
         assert answer["body"].startswith(beginning)
         assert answer["headers"]["Cache-Control"] == "public, max-age=3600"
+    assert "script-src 'self';" in ask("/docs")["headers"]["Content-Security-Policy"]
     assert refused(ask("/docs/../app.py")) == (404, None)
     assert refused(ask("/docs/html.py")) == (404, None)
 

@@ -24,11 +24,18 @@ PAGE: Final = """<!DOCTYPE html>
 <body>
 <div id="page"></div>
 <script src="docs/swagger-ui-bundle.min.js"></script>
-<script>SwaggerUIBundle({dom_id: "#page", url: "openapi.json", deepLinking: true, tryItOutEnabled: true})</script>
+<script src="docs/start.js"></script>
 </body>
 </html>
 """
 """All addresses are relative: the API's base URL may have a path of its own."""
+START: Final = """SwaggerUIBundle({dom_id: "#page", url: "openapi.json", deepLinking: true, tryItOutEnabled: true})
+"""
+"""A file of its own: no script within the page is run."""
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def add(api: Api, document: Path) -> None:
@@ -44,7 +51,14 @@ def add(api: Api, document: Path) -> None:
     @public
     def read_docs() -> File:
         """A page to read and try this API."""
-        return File(_rendering("text/html; charset=utf-8", PAGE.encode()))
+        page = File(_rendering("text/html; charset=utf-8", PAGE.encode()))
+        page.headers |= {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "X-Content-Type-Options": "nosniff"}
+        return page
+
+    @api.get("/docs/start.js", include_in_schema=False)
+    @public
+    def read_start() -> File:
+        return File(_rendering("text/javascript; charset=utf-8", START.encode()))
 
     @api.get("/docs/<name>", include_in_schema=False)
     @public
