@@ -138,13 +138,15 @@ def _ask_all(
     quotes = [quote for batch in batches for quote in ask(partial(feed.quotes, batch)) or ()]
     plans = {series: plan(states[series], now, feed.page, is_streamed=series not in polled) for series in products}
     fresh = answers((series, each.fresh) for series, each in plans.items() if each.fresh is not None)
-    publish(records(feed.name, lanes, [*quotes, *fresh], clock))
+    heard = {told.symbol for told in fresh if isinstance(told, Candles) and told.end == clock}
+    unheard = [each.symbol for each in polled if each.symbol not in heard]
+    publish(records(feed.name, lanes, [*quotes, *fresh], clock, unheard))
     older = [(series, call) for series, each in plans.items() for call in each.older]
     older.sort(key=lambda call: -call[1].end)
     count = sum(map(_ticks, fresh))
     for portion in batched(older[:CATCH_UP], PORTION, strict=False):
         found = answers(portion)
-        publish(records(feed.name, lanes, found, clock))
+        publish(records(feed.name, lanes, found, clock, unheard))
         count += sum(map(_ticks, found))
     return len(quotes), count
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
 import boto3
@@ -9,7 +11,7 @@ import pytest
 
 from cryptopulse import wiring
 from cryptopulse.aws.connections import HANDSHAKE, KEPT, Connections, Head
-from cryptopulse.domain.fan_state import State
+from cryptopulse.domain.fan_state import Client, Flow, State, Told, digest
 from cryptopulse.domain.subscriptions import Channel, Connection, Entry
 from cryptopulse.errors import ConditionError
 
@@ -401,3 +403,16 @@ def test_state_is_written_over_the_version_it_was_read_at_only(connections: Conn
 def test_ids_of_any_form_spread_over_the_shards(connections: Connections) -> None:
     shards = {connections.shard_of(f"T73xAeZyoAMCJc{number}=") for number in range(50)}
     assert shards == {0, 1}
+
+
+def test_a_state_that_no_item_holds_is_kept_without_what_can_be_told_again(connections: Connections) -> None:
+    """5,000 clients with a portfolio each."""
+    state, amount = State(beat=9), Decimal("12345678.123456789012345678")
+    for number in range(5_000):
+        name = sha256(b"%d" % number).hexdigest()[:26]
+        told = Told(amount + number**3, amount * number, NOW + number, 7, 9)
+        state.clients[digest(name)] = Client(1, number, NOW, {"portfolio": Flow(9, NOW, {name: told})})
+        state.looked[f"{name[::-1]}/{name}"] = NOW - number
+    connections.record(1, state)
+    kept = connections.state(1)
+    assert [client.seq for client in kept.clients.values()] == [*range(5_000)]

@@ -247,7 +247,8 @@ def test_the_gap_is_filled_when_the_fault_ends(
     def poll(minutes: int) -> None:
         nonlocal began
         began += minutes * 60_000_000
-        exchanges.ahead += (began - exchanges.clock()) // 1_000_000  # no minute is left out, however slow this is
+        late = exchanges.clock() - began
+        exchanges.ahead -= late // 1_000_000  # then, or within a second: no minute is left out, however slow this is
         app.handler({}, context)
         process(streamed())
 
@@ -563,6 +564,46 @@ def test_what_no_stream_brings_is_polled_instead_and_told(
     venues = {series.venue for series in polled}
     modes = {venue: "poll" if venue in venues else "stream" for venue in ("binance", "coinbase")}
     assert said(caplog) == ("WARNING", "stream", modes)
+
+
+def test_a_minute_whose_stream_was_lost_is_incomplete_until_the_venue_tells_its_candle(
+    exchanges: Exchanges,
+    stream_mode: None,
+    followed_before: None,
+    streamed: Streamed,
+    process: Process,
+    context: LambdaContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = closed(exchanges.clock() // 1000, MINUTE)
+    lost = now - 2 * MINUTE
+    known_ = {series: SeriesState(high=9, high_minute=lost, known_to=lost) for series in COINBASE[:2]}
+    lanes_with(known_, lost)
+    trades = [Trades(series.symbol, 0, 0, [(10, 1, 1, lost + 5)]) for series in COINBASE[:2]]
+    process(Record("coinbase", lane_of(Series("coinbase", each.symbol), 2), [each]) for each in trades)
+    ask = coinbase.Coinbase.candles
+
+    def lagging(self: coinbase.Coinbase, product: Product, interval: str, start: int, end: int) -> Candles:
+        return ask(self, product, interval, start, end - 2 * MINUTE if product.symbol == "ETH-USD" else end)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(coinbase.Coinbase, "candles", lagging)
+        app.handler({}, context)
+    process(streamed())
+    assert {str(each): complete_at(each, lost) for each in COINBASE[:2]} == {
+        "coinbase:BTC-USD": True,
+        "coinbase:ETH-USD": False,
+    }
+    assert known(COINBASE[1]).repairs[-1] == (lost, lost + MINUTE)
+    app.handler({}, context)
+    process(streamed())
+    assert complete_at(COINBASE[1], lost)
+
+
+def complete_at(series: Series, minute: int) -> bool:
+    """Whether the row of a closed minute is told to be complete."""
+    (item,) = wiring.market().minutes_at(lane_of(series, 2), [minute], consistent=True)
+    return item.rows[str(series)].complete
 
 
 def test_what_a_living_stream_refuses_is_polled_without_a_word_on_the_others(

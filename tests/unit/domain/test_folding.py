@@ -500,6 +500,17 @@ def test_a_hole_after_the_stream_doubts_the_minute_it_ended_in_until_trades_or_c
     ]
 
 
+def test_a_minute_of_which_nobody_knows_whether_it_went_on_closes_incomplete() -> None:
+    """Though no id is known to be missing: the stream was lost, and the venue's candle is not there yet."""
+    world = streamed((1, 105, 1, NOON), (2, 105, 1, NOON + MINUTE))
+    world.fold(candles(NOON - MINUTE, NOON + MINUTE, NOON + 3 * MINUTE, Bar(NOON, 1, 1, 1, 1, 1)))
+    world.fold(Clock(NOON + 3 * MINUTE, unheard=["BTC-USDT", "ETH-USDT"]))
+    assert [world.rows()[minute][-1] for minute in (NOON, NOON + MINUTE)] == [True, False]
+    assert world.lane.series[NAME].repairs == [(NOON + MINUTE, NOON + 2 * MINUTE)]
+    world.fold(candles(NOON, NOON + 3 * MINUTE, NOON + 4 * MINUTE, Bar(NOON + MINUTE, 1, 2, 1, 2, 9)))
+    assert world.rows()[NOON + MINUTE] == (100, 200, 100, 200, 90_000, FROM_VENUE, True)
+
+
 def test_without_a_clock_trades_close_the_minutes_long_before_them() -> None:
     world = streamed((1, 105, 1, NOON), (2, 105, 1, NOON + MINUTE))
     world.fold(trades_of((3, 105, 1, NOON + MINUTE + GRACE + PATIENCE)))

@@ -195,6 +195,13 @@ def test_records_hold_one_lane_each_with_its_clock_behind() -> None:
     assert records("coinbase", 2, [], NOON) == []
 
 
+def test_each_lanes_clock_names_the_symbols_that_were_not_told_of() -> None:
+    lanes = {symbol: lane_of(Series("coinbase", symbol), 2) for symbol in ("BTC-USD", "ETH-USD", "SOL-USD")}
+    assert list(lanes.values()) == [1, 0, 0]
+    told = records("coinbase", 2, [Quote(symbol, 2, 1, NOON) for symbol in lanes], NOON, ["SOL-USD"])
+    assert {record.lane: record.messages[-1] for record in told} == {1: Clock(NOON), 0: Clock(NOON, {}, ["SOL-USD"])}
+
+
 def test_what_is_not_all_that_the_venue_has_comes_without_a_clock() -> None:
     told: list[Trades | Candles] = [trades(1), candles("BTC-USD", 1)]
     assert records("coinbase", 1, told) == [Record("coinbase", 0, [*told])]

@@ -272,9 +272,17 @@ step = st.one_of(
 )
 
 
+@pytest.mark.parametrize("largest", [fan_state.LARGEST, 0])
 @settings(max_examples=300, deadline=None)
-@given(st.lists(step, min_size=10, max_size=60))
-def test_whatever_fails_clients_end_with_what_is_true(steps: list[tuple[Any, ...]]) -> None:
+@given(steps=st.lists(step, min_size=10, max_size=60))
+def test_whatever_fails_clients_end_with_what_is_true(steps: list[tuple[Any, ...]], largest: int) -> None:
+    """Also where no state fits an item."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fan_state, "LARGEST", largest)
+        _try_out(steps)
+
+
+def _try_out(steps: list[tuple[Any, ...]]) -> None:
     cloud = Cloud()
     for id_, owner in {"a1": "ann", "a2": "ann", "b1": "bob"}.items():
         cloud.connect(id_, owner)
@@ -498,6 +506,22 @@ def test_alerts_are_never_conflated_and_go_out_in_frames_that_fit(cloud: Cloud) 
     last = 2 * ALERTS_A_FRAME + 1
     assert numbers == [[*range(1, 51)], [*range(51, 101)], [last], [last]]
     assert [frame["seq"] for frame in frames_] == [1, 2, 3, 3]
+
+
+def test_what_a_state_too_large_has_left_out_is_read_again_by_who_goes_on_with_it(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fan_state, "LARGEST", 0)
+    heard(cloud, "a1")
+    cloud.fire("ann", 0, is_rung=True)
+    beat(cloud, "refused")
+    cloud.memory = None
+    cloud.world.now += SETTLED + BACK_OFF
+    beat(cloud)
+    assert heard(cloud, "a1") == [
+        {"type": "portfolio", "seq": 1, "portfolios": [cloud.clients["a1"].portfolios["ann"]]},
+        {"type": "alerts", "seq": 2, "alerts": [{"id": "0001"}]},
+    ]
 
 
 def test_an_alert_that_fired_between_the_snapshot_and_its_subscription_is_told_at_once(cloud: Cloud) -> None:

@@ -13,6 +13,7 @@ from websockets.asyncio.server import ServerConnection
 
 from cryptopulse.domain.candles import MINUTE
 from cryptopulse.domain.gathering import Gathering
+from cryptopulse.domain.series import Series, lane_of
 from cryptopulse.domain.streaming import StreamState
 from cryptopulse.domain.ticks import Clock, Record, Trades
 from cryptopulse.domain.venues import Product
@@ -477,6 +478,24 @@ def test_a_connection_that_is_down_holds_the_clock_back_for_a_while(monkeypatch:
             collecting(exchange.feed, kinesis=kinesis, products=(BTC, BTC)),
         ):
             await until(lambda: kinesis.clocks == [(5_000, {})])
+
+    run(story())
+
+
+def test_a_clock_that_waits_no_longer_names_what_the_connection_that_is_down_should_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story() -> None:
+        monkeypatch.setattr(FakeFeed, "most", 1)
+        monkeypatch.setattr(module, "HELD_BACK", 0.1)
+        kinesis, lanes = Kinesis(), [lane_of(Series("coinbase", product.symbol), 2) for product in (BTC, ETH)]
+        async with (
+            Exchange(tells(frame(1, 5_000)), tells()) as exchange,
+            collecting(exchange.feed, kinesis=kinesis, products=(BTC, ETH)),
+        ):
+            await until(lambda: len(kinesis.clocks) == len(set(lanes)))
+        told = {record.lane: message for record in kinesis.taken for message in record.messages}
+        assert told[lanes[1]] == Clock(NOON + 5_000, unheard=["ETH-USD"])
 
     run(story())
 

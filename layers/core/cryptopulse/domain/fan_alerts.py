@@ -50,14 +50,19 @@ class Alerts:
             now: Unix ms.
         """
         oldest: dict[str, int] = {}
+        lost: dict[str, int] = {}
         for reader, watch in self._watches():
             user = reader.connection.user
             oldest[user] = min(watch.oldest, oldest.get(user, watch.oldest))
+            for id_, alert in self._state.alerts.get(user, {}).items():
+                if not alert.body and _is_owed(id_, alert, reader.flow, watch):
+                    lost[user] = min(alert.time, lost.get(user, alert.time))
         looked = self._state.looked
-        named = {user for user in oldest if user in rung or user in self._unheard or user not in looked}
+        named = lost.keys() | {user for user in oldest if user in rung or user in self._unheard or user not in looked}
         users = named | self._flows.unlooked(oldest.keys() - named, now)
         # Not from earlier on than the time before: what is older has been forgotten, and would count as new.
-        return {user: looked[user] - SETTLED if user in looked else oldest[user] for user in users}
+        since = {user: looked[user] - SETTLED if user in looked else oldest[user] for user in users}
+        return {user: min(start, lost.get(user, start)) for user, start in since.items()}
 
     def hear(self, user: str, fired: Iterable[tuple[str, int, bytes]], now: int) -> None:
         """Takes what was read of a user's alerts.
@@ -94,7 +99,7 @@ class Alerts:
             owed = (
                 Alerted(user, id_, alert.number)
                 for id_, alert in self._state.alerts.get(user, {}).items()
-                if watch is not None and _is_owed(id_, alert, reader.flow, watch)
+                if watch is not None and alert.body and _is_owed(id_, alert, reader.flow, watch)
             )
             if keys := tuple(islice(owed, ALERTS_A_FRAME)):
                 yield keys, (reader,)

@@ -12,6 +12,8 @@ import msgspec
 
 from cryptopulse.errors import SchemaError
 
+LARGEST: Final = 399 * 1024
+"""Bytes of a packed state: DynamoDB takes 400 KB, names included."""
 _DIGEST: Final = 6
 """Bytes of a `digest`."""
 NEVER: Final = -1
@@ -52,7 +54,7 @@ class Alert(msgspec.Struct, array_like=True):
     time: int
     number: int
     body: bytes
-    """Empty where nobody is owed it any more."""
+    """Empty where nobody is owed it any more, or it has to be read again."""
 
 
 class Article(msgspec.Struct, array_like=True):
@@ -161,7 +163,30 @@ _decoder = msgspec.msgpack.Decoder(tuple[State, _Columns])
 
 
 def encode(state: State) -> bytes:
-    """The state as bytes."""
+    """The state as bytes: as many as an item takes, without what can be made good where they would be more."""
+    data = _encode(state)
+    return data if len(data) <= LARGEST else _encode(_without_the_known(state))
+
+
+def _without_the_known(state: State) -> State:
+    """The state without what was told of portfolios, and what is told of alerts and news.
+
+    Who goes on with it tells the portfolios again, and reads the others again.
+    """
+    replace = msgspec.structs.replace
+    clients = {
+        name: replace(client, flows={channel: replace(flow, told={}) for channel, flow in client.flows.items()})
+        for name, client in state.clients.items()
+    }
+    alerts = {
+        user: {id_: replace(alert, body=b"") for id_, alert in alerts.items()} for user, alerts in state.alerts.items()
+    }
+    articles = {name: Article(article.time, article.number) for name, article in state.articles.items()}
+    looked = {name: time for name, time in state.looked.items() if name in alerts}
+    return replace(state, clients=clients, alerts=alerts, articles=articles, looked=looked)
+
+
+def _encode(state: State) -> bytes:
     clients = state.clients.values()
     at = max((client.reached_at for client in clients), default=0)
     kinds: dict[tuple[str, ...], int] = {}

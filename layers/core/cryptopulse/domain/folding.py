@@ -487,6 +487,11 @@ class _Folding:
                 self.begin_anew(venue, name, state, last, minute)
             else:
                 self.narrow(venue, name, state, last, minute)
+        for symbol in message.unheard:
+            unheard = self.lane.series.get(f"{venue}:{symbol}", SeriesState())
+            for minute in unheard.open:
+                if minute + MINUTE + GRACE <= message.time:
+                    self.repair(unheard, minute, minute + MINUTE)
 
     def begin_anew(self, venue: str, name: str, state: SeriesState, last: int, minute: int) -> None:
         """Forgets the ids known: candles tell what lies between, as for a series that was polled."""

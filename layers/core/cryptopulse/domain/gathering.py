@@ -51,6 +51,7 @@ class Gathering:
         """When a symbol's newest trade taken was made: no older quote is worth telling."""
         self._told: dict[int, int] = {}
         """The time that each lane was told last."""
+        self._unheard: frozenset[str] = frozenset()
 
     def trade(self, symbol: str, price_scale: int, size_scale: int, id_: int, price: int, size: int, time: int) -> None:
         """Gathers a trade: `price` and `size` at their scales, `time` in Unix ms."""
@@ -82,9 +83,12 @@ class Gathering:
         if known is None or (id_, time) >= known:
             self._confirmed[symbol] = id_, time
 
-    def advance(self, time: int) -> None:
-        """All that happened at the venue up to `time` (Unix ms) has been gathered; it never goes back."""
-        self.time = max(self.time, time)
+    def advance(self, time: int, unheard: Iterable[str] = ()) -> None:
+        """All that happened at the venue up to `time` (Unix ms) has been gathered, but of the symbols `unheard`.
+
+        It never goes back.
+        """
+        self.time, self._unheard = max(self.time, time), frozenset(unheard)
 
     def take(self) -> list[Record]:
         """What is to be sent now, a record of each lane at most; what one does not hold waits for the next take."""
@@ -172,7 +176,11 @@ class Gathering:
                 clock.time = max(clock.time, time)
                 clock.last_ids[symbol] = id_
         self._told |= dict.fromkeys(due, self.time)
-        return {lane: [*dict(sorted(earlier[lane].items())).values(), Clock(self.time, last_ids[lane])] for lane in due}
+        unheard: defaultdict[int, list[str]] = defaultdict(list)
+        for symbol in sorted(self._unheard):
+            unheard[self._lane(symbol)].append(symbol)
+        now = {lane: Clock(self.time, last_ids[lane], unheard[lane]) for lane in due}
+        return {lane: [*dict(sorted(earlier[lane].items())).values(), now[lane]] for lane in due}
 
     def _known_lanes(self) -> set[int]:
         for symbol in self._confirmed:

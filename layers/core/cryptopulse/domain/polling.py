@@ -137,7 +137,11 @@ def _paged(wanted: Iterable[Span], oldest: int, page: int) -> list[Span]:
 
 
 def records(
-    venue: str, lanes: int, messages: Iterable[Quote | Candles | Trades], time: int | None = None
+    venue: str,
+    lanes: int,
+    messages: Iterable[Quote | Candles | Trades],
+    time: int | None = None,
+    unheard: Iterable[str] = (),
 ) -> list[Record]:
     """The messages as stream records, of one lane each and no larger than it takes, and each lane's clock behind them.
 
@@ -146,6 +150,7 @@ def records(
         lanes: How many lanes there are.
         messages: What the venue told.
         time: The venue's minutes before this (Unix ms) have been asked for; None: only some of them.
+        unheard: The symbols of which it did not tell all of these.
     """
     by_lane: dict[int, list[Record]] = {}
     sizes: dict[int, int] = {}
@@ -159,8 +164,11 @@ def records(
         mine[-1].messages.append(message)
         sizes[lane] += size
     if time is not None:
-        for mine in by_lane.values():
-            mine[-1].messages.append(Clock(time))
+        unheard_of: dict[int, list[str]] = {}
+        for symbol in unheard:
+            unheard_of.setdefault(lane_of(Series(venue, symbol), lanes), []).append(symbol)
+        for lane, mine in by_lane.items():
+            mine[-1].messages.append(Clock(time, unheard=unheard_of.get(lane, [])))
     return [record for mine in by_lane.values() for record in mine]
 
 

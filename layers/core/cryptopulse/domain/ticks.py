@@ -76,6 +76,8 @@ class Clock(msgspec.Struct, array_like=True, tag="k"):
 
     time: int
     last_ids: dict[str, int] = {}
+    unheard: list[str] = []
+    """But of these symbols: it is not known what happened."""
 
 
 Message = Trades | Quote | Candles | Clock

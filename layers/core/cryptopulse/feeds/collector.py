@@ -315,16 +315,21 @@ class _Venue:
     def advance(self, now: float) -> None:
         """Moves the clock to what all connections have told; one that is down or new holds it back for a while.
 
-        A minute would close as complete else, though its last trades were lost with the connection before.
+        A minute would close as complete else, though its last trades were lost with the connection before. After that
+        while it is told which products nobody knows of.
         """
         times: list[int] = []
+        heard: set[str] = set()
         for chunk in self._chunks:
             told = [each.reader.time for each in chunk.connections if each.is_sure]
             if not told and now < chunk.down_since + HELD_BACK:
                 return
             times += told
+            if told:
+                heard |= {product.symbol for product in chunk.products}
         if times:
-            self.gathering.advance(min(times))
+            all_ = {product.symbol for chunk in self._chunks for product in chunk.products}
+            self.gathering.advance(min(times), all_ - heard)
 
     # --- its connections ---
 
