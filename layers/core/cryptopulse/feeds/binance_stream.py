@@ -15,7 +15,7 @@ from cryptopulse.domain.gathering import Gathering
 from cryptopulse.domain.venues import Product
 from cryptopulse.errors import FeedDownError, UnknownProductError, UnreadableError
 from cryptopulse.feeds.feed import LARGEST, Feed
-from cryptopulse.feeds.reading import AHEAD, DIGITS, FAULTS, Reading, exact, integers
+from cryptopulse.feeds.reading import AHEAD, DIGITS, FAULTS, Reading, exact_price, exact_size, integers
 
 STREAMS: Final = 200
 """Streams named in a URL or in one frame, at most."""
@@ -153,7 +153,7 @@ class BinanceReader(Reading):
         """
         if latest < trade.T:
             raise UnreadableError("a time to come")
-        (price_scale, price), (size_scale, size) = exact(trade.p), exact(trade.q)
+        (price_scale, price), (size_scale, size) = exact_price(trade.p), exact_size(trade.q)
         return self._gathering.line(symbol, price_scale, size_scale).append, price, size
 
     def _take(self, event: _Kline | _AvgPrice | _ServerShutdown | Exception, frame: str | bytes, received: int) -> None:

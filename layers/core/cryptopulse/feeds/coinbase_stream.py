@@ -11,7 +11,7 @@ from cryptopulse.domain.venues import Product
 from cryptopulse.errors import FeedDownError, UnreadableError
 from cryptopulse.feeds.coinbase import unix_ms
 from cryptopulse.feeds.feed import LARGEST, Feed, quote_of
-from cryptopulse.feeds.reading import AHEAD, FAULTS, Reading, exact
+from cryptopulse.feeds.reading import AHEAD, FAULTS, Reading, exact_price, exact_size
 
 CHANNELS: Final = ("matches", "heartbeat", "ticker")
 
@@ -115,7 +115,7 @@ class CoinbaseReader(Reading):
 
     def _take(self, event: _Match | _LastMatch | _Ticker | _Heartbeat, symbol: str, time: int) -> None:
         if type(event) is _Match:
-            (price_scale, price), (size_scale, size) = exact(event.price), exact(event.size)
+            (price_scale, price), (size_scale, size) = exact_price(event.price), exact_size(event.size)
             self._gathering.trade(symbol, price_scale, size_scale, event.trade_id, price, size, time)
             return
         if type(event) is _Heartbeat:

@@ -10,7 +10,7 @@ from cryptopulse.domain.candles import MINUTE
 from cryptopulse.domain.gathering import Gathering
 from cryptopulse.domain.ticks import FINEST, scaled
 from cryptopulse.errors import UnreadableError
-from cryptopulse.feeds.feed import LARGEST
+from cryptopulse.feeds.feed import FINEST_PRICE, LARGEST, rounded
 from cryptopulse.feeds.live_feed import Unreadable
 
 KEPT: Final = 20
@@ -75,12 +75,30 @@ def integers(texts: Sequence[str]) -> list[int]:
     return integers(texts[:half]) + integers(texts[half:])
 
 
-def exact(text: str) -> tuple[int, int]:
-    """A price or size as its scale and an exact integer: with eight digits at least, so that most agree in scale.
+def exact_price(text: str) -> tuple[int, int]:
+    """A price as its scale and an exact integer: with eight digits at least, so that most agree in scale.
 
     Raises:
         UnreadableError: It is none.
     """
+    scale, value = _exact(text)
+    if scale > FINEST_PRICE:
+        raise UnreadableError(f"no price: {text[:50]!r}")
+    return scale, value
+
+
+def exact_size(text: str) -> tuple[int, int]:
+    """A size likewise; rounded where it is finer than any can be.
+
+    Raises:
+        UnreadableError: It is none.
+    """
+    scale, value = _exact(text)
+    scale, (size,) = rounded(scale, [value])
+    return scale, size
+
+
+def _exact(text: str) -> tuple[int, int]:
     whole, _, fraction = text.partition(".")
     digits = whole + fraction.ljust(DIGITS, "0")
     if len(fraction) <= DIGITS and len(digits) < 30 and digits.isdecimal():
