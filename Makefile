@@ -115,7 +115,7 @@ scan: ## The template against Checkov's rules; .checkov.yaml says which are left
 
 AUDITED = requirements/dev.txt $(wildcard layers/*/requirements.txt functions/*/requirements.txt)
 
-build: build-aws build-host ## Artefacts for AWS (.aws-sam/aws) and for this machine (.aws-sam/host), byte code included
+build: build-aws build-host ## Artefacts, byte code included: build-aws for AWS (.aws-sam/aws), build-host for this machine (.aws-sam/host)
 
 build-aws: PLATFORM := aarch64
 build-host: PLATFORM := $(if $(filter Linux,$(shell uname)),$(shell uname -m),host)

@@ -28,6 +28,26 @@ async () => (await axe.run()).violations
   .filter(({ impact }) => impact === "serious" || impact === "critical")
   .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`)
 """
+SHIFTED = """
+() => new Promise(resolve => {
+  const told = new PerformanceObserver(list => resolve(
+    list.getEntries().filter(({ hadRecentInput }) => !hadRecentInput).reduce((sum, { value }) => sum + value, 0)
+  ));
+  told.observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => resolve(0), 1000); // there was none to tell of
+})
+"""
+SHIFT = 0.05
+"""Half of the cumulative layout shift that web.dev calls good."""
+AS_ON_A_PHONE = """
+const { showNotification } = ServiceWorkerRegistration.prototype;
+window.Notification = new Proxy(Notification, { construct() { throw new TypeError("Illegal constructor"); } });
+ServiceWorkerRegistration.prototype.showNotification = async function (title, options) {
+  await showNotification.call(this, title, options);
+  window.notified = options.body;
+};
+"""
+"""Only a service worker may notify; what was told is in `notified`."""
 LINES = """type,asset,quantity,price,currency,time,external_id
 buy,ETH,2,2500,USD,2026-03-01T12:00:00Z,import-1
 buy,ETH,1,2700,USD,2026-04-01T12:00:00Z,import-2
@@ -43,7 +63,12 @@ def assert_accessible(page: Page) -> None:
 
 def assert_fits(page: Page) -> None:
     """Nothing sticks out sideways, once charts have the page's width too."""
-    page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth")
+    page.wait_for_function("() => document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def assert_stood_still(page: Page) -> None:
+    """What was there stayed where it was while the rest came."""
+    assert page.evaluate(SHIFTED) < SHIFT
 
 
 def enter(page: Page, email: str) -> None:
@@ -67,6 +92,7 @@ def test_pages_fit_any_width_and_anybody_can_use_them(page: Page, path: str) -> 
         page.emulate_media(color_scheme=shown.scheme)
         page.goto(path)
         settled(page)
+        assert_stood_still(page)
         assert_fits(page)
         assert_accessible(page)
 
@@ -230,18 +256,22 @@ def test_the_users_journey(page: Page, tmp_path: Path) -> None:
     expect(page.get_by_role("row").filter(has_text="ETH")).to_have_count(2)
     page.goto(f"{portfolio}/gains")
     settled(page)
+    assert_stood_still(page)
     assert_accessible(page)
 
     page.goto("/correlation")
     cells = page.get_by_role("cell").filter(has_text=re.compile(r"^[-−]?[01]\.\d\d$"))
     expect(cells.first).to_be_visible()
 
-    # An alert that holds already fires at once, and is told wherever one is.
+    # An alert that holds already fires at once, and is told wherever one is, by the browser too.
+    page.context.grant_permissions(["notifications"])
+    page.add_init_script(AS_ON_A_PHONE)
     page.goto("/alerts")
     page.get_by_role("button", name="New alert").first.click()
     dialog.get_by_label("Price in USD").fill("1")
     dialog.get_by_role("button", name="Make alert").click()
     expect(page.get_by_role("region", name="Notifications").get_by_text("BTC-USD is above $1.00")).to_be_visible()
+    page.wait_for_function("() => window.notified?.startsWith('BTC-USD is above $1.00')")
     assert_accessible(page)
 
     page.goto("/settings/sessions")

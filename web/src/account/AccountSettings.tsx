@@ -9,7 +9,7 @@ import { Dialog } from "../ui/Dialog";
 import { Field } from "../ui/Field";
 import { raw, submitted, text } from "../ui/forms";
 import { Actions, Card, Fields } from "../ui/layout";
-import { fieldErrors, Loaded, ProblemNote, SkeletonRows } from "../ui/states";
+import { fieldErrors, Loaded, ProblemNote, Skeleton } from "../ui/states";
 import { toast } from "../ui/toasts";
 import { PasswordField } from "./PasswordField";
 
@@ -20,7 +20,7 @@ export function AccountSettings() {
   return (
     <>
       <Card title="Profile">
-        <Loaded query={profile} skeleton={<SkeletonRows rows={4} />}>
+        <Loaded query={profile} skeleton={<ProfileSkeleton />}>
           {(data) => <ProfileForm profile={data} />}
         </Loaded>
       </Card>
@@ -97,6 +97,20 @@ function ProfileForm({ profile }: { profile: Schema["Profile"] }) {
         </Actions>
       </Fields>
     </form>
+  );
+}
+
+function ProfileSkeleton() {
+  return (
+    <div role="status" aria-label="Loading">
+      <Fields>
+        <Fields columns>
+          <Skeleton height="4rem" />
+          <Skeleton height="4rem" />
+        </Fields>
+        <Skeleton height="2.5rem" />
+      </Fields>
+    </div>
   );
 }
 

@@ -3,6 +3,7 @@ import { Link } from "wouter";
 import { PRIVATE } from "../api/query";
 import { useAlertFeed } from "../live/hooks";
 import { toast } from "../ui/toasts";
+import { notify } from "./notify";
 import { firedWords } from "./words";
 
 /** Tells of each alert as it fires, on whatever page one is. */
@@ -13,17 +14,8 @@ export function AlertWatch() {
     for (const alert of alerts) {
       const words = firedWords(alert);
       toast(<Link href="/alerts">{words}</Link>, "warning");
-      notify(words, alert.id);
+      void notify(words, alert.id);
     }
   });
   return null;
-}
-
-function notify(words: string, tag: string): void {
-  if (!("Notification" in window) || Notification.permission !== "granted") return;
-  try {
-    new Notification("CryptoPulse", { body: words, tag, icon: "/icon.svg" });
-  } catch {
-    // Chrome on Android lets only a service worker notify; the toast has told it.
-  }
 }

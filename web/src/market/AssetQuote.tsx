@@ -85,7 +85,7 @@ export function QuoteSkeleton() {
             <Skeleton height="2.5rem" width="10rem" />
           </span>
           <span className={css.change}>
-            <Skeleton height="1.3125rem" width="10rem" />
+            <Skeleton height="1.3125rem" width="11rem" />
           </span>
         </p>
         <p className={css.source}>
