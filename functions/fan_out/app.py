@@ -215,11 +215,12 @@ def _send(shards: Mapping[int, Shard], deadline: int) -> int:
     sent = ((post.connection, post) for _, post in posts)
     deliveries = wiring.sockets().deliver(sent, max(0, deadline - wiring.now()) / 1000)
     now = wiring.now()
+    is_down = len(posts) > 1 and not any(each.taken or each.gone for each in deliveries)
     for (shard, post), delivery in zip(posts, deliveries, strict=True):
         if delivery.gone:
             _remove(shard, post.connection, min(now + FAREWELLS, deadline))
         elif delivery.taken or now < deadline:  # else there was no time for it
-            shard.settle(post, delivery.taken, now)
+            shard.settle(post, delivery.taken, now, is_down=is_down)
     return _measured(deliveries, map(itemgetter(1), posts))
 
 

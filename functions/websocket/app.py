@@ -42,7 +42,7 @@ from cryptopulse.domain.subscriptions import (
     Watch,
 )
 from cryptopulse.domain.times import rfc3339
-from cryptopulse.errors import CryptoPulseError, GoneError, ServiceError
+from cryptopulse.errors import ConflictError, CryptoPulseError, GoneError, ServiceError
 from cryptopulse.telemetry import entrypoint, logger, noted
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ def _keep(connection: Connection, change: Callable[[Connection], None], now: int
     """Writes what the client was told; where that fails it must not believe it: it is cut off, and comes back."""
     try:
         wiring.connections().change(connection, change, now)
-    except ServiceError:
+    except (ServiceError, ConflictError):
         wiring.sockets().close(connection.id)
         raise
 

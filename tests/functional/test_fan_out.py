@@ -503,6 +503,24 @@ def test_who_takes_nothing_is_closed_in_the_end(ring: Ring, callbacks: Callbacks
     assert wiring.connections().state(shard("a")).clients == {}
 
 
+def test_where_nobody_takes_anything_it_is_no_clients_fault(ring: Ring, callbacks: Callbacks, clock: Hands) -> None:
+    """An outage of the callbacks: it ends, and so do the back-offs, but no connection."""
+    connections = [subscribe(id_) for id_ in "abc"]
+    for id_ in "abc":
+        callbacks.answers[id_] = [500] * 2 * MISSES
+    for tries in range(2 * MISSES):
+        price(100 + tries, tries)
+        ring(later=60_000)
+        for connection in connections:
+            wiring.connections().heard(connection, clock.now)
+    assert not any(callbacks.answers.values())
+    tick = price(200, 59)
+    ring(later=60_000)
+    assert [callbacks.frames(id_)[0]["ticks"] for id_ in "abc"] == [[tick]] * 3
+    ring()
+    assert callbacks.closed == []
+
+
 def test_who_does_not_take_the_good_bye_is_closed_without_it(ring: Ring, callbacks: Callbacks, clock: Hands) -> None:
     subscribe("a", user="ann")
     wiring.connections().end("ann", clock.now)

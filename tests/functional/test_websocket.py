@@ -15,12 +15,13 @@ from cryptopulse.aws import client, grants
 from cryptopulse.aws.connections import KEPT, Connections
 from cryptopulse.aws.dynamodb import Table
 from cryptopulse.aws.grants import Grants
+from cryptopulse.domain import subscriptions
 from cryptopulse.domain.accounts import Account
 from cryptopulse.domain.candles import HOUR, MINUTE
 from cryptopulse.domain.folding import fold
 from cryptopulse.domain.lanes import Minute
 from cryptopulse.domain.series import Series, lane_of
-from cryptopulse.domain.subscriptions import Channel, Connection, Entry
+from cryptopulse.domain.subscriptions import Channel, Connection, Entry, Subscribe
 from cryptopulse.domain.ticks import Bar, Candles, Clock, Message, Quote, Record
 from cryptopulse.errors import ThrottledError
 from functions.websocket import app
@@ -665,6 +666,27 @@ def test_500_symbols_are_the_limit_over_time_too(say: Say) -> None:
     assert say(action="subscribe", channel="candles", symbols=names[500:], interval="1m", id=2) == [
         {"type": "error", "id": 2, "code": "limit", "message": "at most 500 symbols a connection"}
     ]
+
+
+@pytest.mark.usefixtures("connect")
+def test_they_are_so_for_frames_that_are_answered_at_the_same_moment(say: Say, callbacks: Callbacks) -> None:
+    many = {f"A{number}-USD": Series("coinbase", f"A{number}-USD") for number in range(501)}
+    wiring.market().save_series(list(many.values()))
+    names = list(many)
+    other = Subscribe(action="subscribe", channel="ticks", symbols=names[500:])
+
+    def overtake() -> None:
+        callbacks.on_post = lambda: None
+        connection, entries = stored(), subscriptions.entries(other, {names[500]: many[names[500]]}, 2, {0: 0, 1: 0})
+        assert connection is not None
+        wiring.connections().change(connection, lambda it: it.subscribe(other, entries), wiring.now())
+
+    callbacks.on_post = overtake
+    say(action="subscribe", channel="ticks", symbols=names[:500])
+    connection = stored()
+    assert connection is not None
+    assert len(connection.entries()) == 1
+    assert callbacks.closed == [ID]
 
 
 @pytest.mark.usefixtures("connect")

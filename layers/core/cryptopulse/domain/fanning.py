@@ -266,8 +266,15 @@ class Shard:
                         posts[id_] = _joined(posts[id_], own, told, reader)
         return list(posts.values())
 
-    def settle(self, post: Post, taken: int, now: int) -> None:
-        """Notes how many of a post's frames were taken: what was not is owed still, later."""
+    def settle(self, post: Post, taken: int, now: int, *, is_down: bool = False) -> None:
+        """Notes how many of a post's frames were taken: what was not is owed still, later.
+
+        Args:
+            post: What was sent.
+            taken: How many of its frames.
+            now: Unix ms.
+            is_down: Whether nobody took anything: that is no client's fault.
+        """
         self.changed = True
         client = self._clients[post.connection]
         client.seq += taken
@@ -282,16 +289,17 @@ class Shard:
                 reader.flow.due = now + (max(interval, self.pace) if channel in PACED else interval)
         if waiting:
             longest = min(LONGEST_BACK_OFF, BACK_OFF * 2 ** min(client.misses, 9))
-            self.miss(post.connection)
+            self.miss(post.connection, is_down=is_down)
             until = now + round(uniform(0, longest))
             for flow in client.flows.values():
                 flow.due = max(flow.due, until)
 
-    def miss(self, connection: str) -> None:
-        """Notes that a connection did not take what was posted."""
+    def miss(self, connection: str, *, is_down: bool = False) -> None:
+        """Notes that a connection did not take what was posted; one is not ended because all are cut off."""
         self.changed = True
         client = self._clients[connection]
-        client.misses += 1
+        if not is_down or client.misses < MISSES - 1:
+            client.misses += 1
         if client.misses >= MISSES:
             self._ends_at = 0
 

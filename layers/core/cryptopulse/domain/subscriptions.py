@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from cryptopulse.domain.live_portfolios import PORTFOLIOS, LivePortfolio, Worth
 from cryptopulse.domain.series import Series, lane_of, reference
+from cryptopulse.errors import ConflictError
 
 CONNECTIONS: Final = 10
 """Connections of a user."""
@@ -406,13 +407,25 @@ class Connection(msgspec.Struct):
         return len({*self.portfolios, id_}) <= PORTFOLIOS
 
     def subscribe(self, action: Subscribe, entries: Mapping[str, Entry]) -> None:
-        """Adds entries by symbol; a symbol's earlier one in the channel gives way, and so does the channel's pace."""
+        """Adds entries by symbol; a symbol's earlier one in the channel gives way, and so does the channel's pace.
+
+        Raises:
+            ConflictError: Others have come meanwhile, and these are too many now.
+        """
+        if not self.takes(entries):
+            raise ConflictError(TOO_MANY)
         channel = self._paced(action)
         for symbol, entry in entries.items():
             channel.entries[symbol] = msgspec.structs.replace(entry, added=self.version + 1)
 
     def subscribe_portfolio(self, action: SubscribePortfolio, show: Show) -> None:
-        """Adds a portfolio, in place of an earlier one of the same id."""
+        """Adds a portfolio, in place of an earlier one of the same id.
+
+        Raises:
+            ConflictError: Others have come meanwhile, and it is one too many now.
+        """
+        if not self.takes_portfolio(action.portfolio_id):
+            raise ConflictError(TOO_MANY_PORTFOLIOS)
         self._paced(action).portfolios[action.portfolio_id] = msgspec.structs.replace(show, added=self.version + 1)
 
     def subscribe_alerts(self, action: SubscribeAlerts, watch: Watch) -> None:
