@@ -12,6 +12,7 @@ from bench._memory import Minutes
 from cryptopulse.domain.folding import fold
 from cryptopulse.domain.gathering import Gathering
 from cryptopulse.domain.lanes import Lane, encode_lane
+from cryptopulse.domain.ticks import Trades
 from cryptopulse.domain.venues import Product
 from cryptopulse.feeds.binance_stream import BinanceReader
 from cryptopulse.feeds.coinbase_stream import CoinbaseReader
@@ -80,6 +81,6 @@ def test_a_trade_with_too_many_digits_leaves_a_lane_that_can_be_kept(venue: str)
 
 
 def test_so_does_one_that_repairs() -> None:
-    told = trades_of("BTC-USD", [Tick(1, "86000.01", "25.5", NOON), Tick(2, "86000", "0.0000000123456789", NOON)], 1, 2)
-    assert told is not None
-    assert (told.size_scale, [size for _, _, size, _ in told.trades]) == (8, [2_550_000_000, 1])
+    ticks = [Tick(1, "86000.01", "25.5", NOON), Tick(2, "0.0000000000126", "0.0000000123456789", NOON)]
+    told = trades_of("BTC-USD", ticks, 1, 2)
+    assert told == Trades("BTC-USD", 12, 8, [(1, 86_000_010_000_000_000, 2_550_000_000, NOON), (2, 13, 1, NOON)])

@@ -9,9 +9,9 @@ from cryptopulse.domain.venues import Product, Session
 from cryptopulse.errors import FeedDownError, UnreadableError
 
 FINEST_SIZE: Final = 8
-"""Digits of a size or volume after the point: no venue trades finer units; more are the noise of a JSON number."""
 FINEST_PRICE: Final = 12
-"""Digits of a price after the point. All prices of a series are kept at the scale of its finest, and are to fit."""
+"""Digits of a size or volume, and of a price, after the point: no venue trades finer units; more are the noise of a
+JSON number, and rounded. All of a series is kept at the scale of its finest value, and is to fit."""
 LARGEST: Final = 2**62
 """What is stored must fit 64 bits."""
 
@@ -144,8 +144,9 @@ def candles_of(symbol: str, rows: Mapping[int, Row], start: int, end: int, as_of
         size_scale, volumes = scaled(*(rows[at].volume for at in starts))
     except UnreadableError as error:
         raise FeedDownError(f"{symbol}: {error}") from error
-    size_scale, volumes = rounded(size_scale, volumes)
-    if price_scale > FINEST_PRICE or size_scale > FINEST or max(*prices, *volumes, 0, 0) > LARGEST:
+    price_scale, prices = rounded(price_scale, prices, FINEST_PRICE)
+    size_scale, volumes = rounded(size_scale, volumes, FINEST_SIZE)
+    if max(price_scale, size_scale) > FINEST or max(*prices, *volumes, 0, 0) > LARGEST:
         raise FeedDownError(f"{symbol}: more digits than can be kept")
     shapes = zip(prices[0::4], prices[1::4], prices[2::4], prices[3::4], volumes, strict=True)
     bars = [Bar(at, *shape) for at, shape in zip(starts, shapes, strict=True)]
@@ -155,12 +156,12 @@ def candles_of(symbol: str, rows: Mapping[int, Row], start: int, end: int, as_of
     return Candles(symbol, price_scale, size_scale, start, end, as_of, bars)
 
 
-def rounded(scale: int, sizes: list[int]) -> tuple[int, list[int]]:
-    """Sizes at a scale, at FINEST_SIZE where they are finer than any can be."""
-    if not FINEST_SIZE < scale <= FINEST:
-        return scale, sizes
-    unit = 10 ** (scale - FINEST_SIZE)
-    return FINEST_SIZE, [(size + unit // 2) // unit for size in sizes]
+def rounded(scale: int, values: list[int], finest: int) -> tuple[int, list[int]]:
+    """Values at a scale, at `finest` where they are finer than any can be."""
+    if not finest < scale <= FINEST:
+        return scale, values
+    unit = 10 ** (scale - finest)
+    return finest, [(value + unit // 2) // unit for value in values]
 
 
 def quote_of(symbol: str, price: str, time: int) -> Quote:
@@ -170,10 +171,10 @@ def quote_of(symbol: str, price: str, time: int) -> Quote:
         FeedDownError: It is no price, or of no time.
     """
     try:
-        scale, (value,) = scaled(price)
+        scale, (value,) = rounded(*scaled(price), FINEST_PRICE)
     except UnreadableError as error:
         raise FeedDownError(f"{symbol}: {error}") from error
-    if not 0 < value <= LARGEST or time <= 0 or scale > FINEST_PRICE:
+    if not 0 < value <= LARGEST or time <= 0 or scale > FINEST:
         raise FeedDownError(f"{symbol}: an impossible price {price} at {time}")
     return Quote(symbol, scale, value, time)
 
@@ -188,15 +189,15 @@ def trades_of(symbol: str, ticks: Iterable[Tick], first: int, last: int) -> Trad
     if not asked:
         return None
     try:
-        price_scale, prices = scaled(*(tick.price for tick in asked))
+        price_scale, prices = rounded(*scaled(*(tick.price for tick in asked)), FINEST_PRICE)
         size_scale, sizes = scaled(*(tick.size for tick in asked))
     except UnreadableError as error:
         raise FeedDownError(f"{symbol}: {error}") from error
-    if price_scale > FINEST_PRICE or size_scale > FINEST or max(*prices, *sizes) > LARGEST:
+    if max(price_scale, size_scale) > FINEST or max(*prices, *sizes) > LARGEST:
         raise FeedDownError(f"{symbol}: more digits than can be kept")
     for tick, price, size in zip(asked, prices, sizes, strict=True):
         if not (price > 0 and size > 0 and tick.time > 0):
             raise FeedDownError(f"{symbol}: an impossible trade {tick}")
-    size_scale, sizes = rounded(size_scale, sizes)
+    size_scale, sizes = rounded(size_scale, sizes, FINEST_SIZE)
     times = (tick.time for tick in asked)
     return Trades(symbol, price_scale, size_scale, list(zip((t.id for t in asked), prices, sizes, times, strict=True)))

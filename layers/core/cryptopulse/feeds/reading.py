@@ -10,7 +10,7 @@ from cryptopulse.domain.candles import MINUTE
 from cryptopulse.domain.gathering import Gathering
 from cryptopulse.domain.ticks import FINEST, scaled
 from cryptopulse.errors import UnreadableError
-from cryptopulse.feeds.feed import FINEST_PRICE, LARGEST, rounded
+from cryptopulse.feeds.feed import FINEST_PRICE, FINEST_SIZE, LARGEST, rounded
 from cryptopulse.feeds.live_feed import Unreadable
 
 KEPT: Final = 20
@@ -78,27 +78,28 @@ def integers(texts: Sequence[str]) -> list[int]:
 def exact_price(text: str) -> tuple[int, int]:
     """A price as its scale and an exact integer: with eight digits at least, so that most agree in scale.
 
+    One finer than any can be is rounded.
+
     Raises:
         UnreadableError: It is none.
     """
-    scale, value = _exact(text)
-    if scale > FINEST_PRICE:
+    scale, (price,) = _exact(text, FINEST_PRICE)
+    if not price:
         raise UnreadableError(f"no price: {text[:50]!r}")
-    return scale, value
+    return scale, price
 
 
 def exact_size(text: str) -> tuple[int, int]:
-    """A size likewise; rounded where it is finer than any can be.
+    """A size likewise; of one that is far too fine, 0 is left.
 
     Raises:
         UnreadableError: It is none.
     """
-    scale, value = _exact(text)
-    scale, (size,) = rounded(scale, [value])
+    scale, (size,) = _exact(text, FINEST_SIZE)
     return scale, size
 
 
-def _exact(text: str) -> tuple[int, int]:
+def _exact(text: str, finest: int) -> tuple[int, list[int]]:
     whole, _, fraction = text.partition(".")
     digits = whole + fraction.ljust(DIGITS, "0")
     if len(fraction) <= DIGITS and len(digits) < 30 and digits.isdecimal():
@@ -107,4 +108,4 @@ def _exact(text: str) -> tuple[int, int]:
         scale, (value,) = scaled(text)
     if not 0 < value <= LARGEST or scale > FINEST:
         raise UnreadableError(f"no price or size: {text[:50]!r}")
-    return scale, value
+    return rounded(scale, [value], finest)
