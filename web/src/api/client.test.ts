@@ -57,10 +57,10 @@ test("a refusal is a Problem, with what is wrong by field", async () => {
 
 test("a session that the server ended ends here", async () => {
   vi.spyOn(session, "accessToken").mockResolvedValue("a.b.c");
-  const expire = vi.spyOn(session, "expire").mockImplementation(() => {});
+  const refused = vi.spyOn(session, "refused").mockImplementation(() => {});
   answering(Response.json({}, { status: 401 }));
   await expect(api.GET("/users/me")).rejects.toMatchObject({ status: 401 });
-  expect(expire).toHaveBeenCalledOnce();
+  expect(refused).toHaveBeenCalledExactlyOnceWith("a.b.c");
 });
 
 test("API Gateway's own refusal tells when to try again", async () => {

@@ -16,9 +16,10 @@ const bearer: Middleware = {
     if (token === null) throw new Problem(401, "Sign in to see this.");
     request.headers.set("Authorization", `Bearer ${token}`);
   },
-  async onResponse({ response, schemaPath }) {
+  async onResponse({ request, response, schemaPath }) {
     if (response.ok) return;
-    if (response.status === 401 && PRIVATE.test(schemaPath)) session.expire();
+    if (response.status === 401 && PRIVATE.test(schemaPath))
+      session.refused(request.headers.get("Authorization")?.slice("Bearer ".length));
     throw await Problem.of(response);
   },
   onError({ error }) {
@@ -58,7 +59,7 @@ export async function download(path: string, accept: string, fallbackName: strin
   } catch {
     throw Problem.unreachable();
   }
-  if (response.status === 401) session.expire();
+  if (response.status === 401) session.refused(token);
   if (!response.ok) throw await Problem.of(response);
   const named = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "");
   const url = URL.createObjectURL(await response.blob());

@@ -205,6 +205,18 @@ describe("a session that the server ended", () => {
     expect(session.hasExpired).toBe(false);
   });
 
+  test("is the one whose token is refused, not the one that came after it", async () => {
+    answers.set("/api/auth/login", () => pair("first"));
+    const session = await newSession();
+    await session.signIn("ann@example.com", "two otters and a kite");
+    session.refused("first");
+    expect(session.hasExpired).toBe(true);
+    answers.set("/api/auth/login", () => pair("second"));
+    await session.signIn("ann@example.com", "two otters and a kite");
+    session.refused("first"); // a call that was answered late
+    expect([session.status, session.hasExpired]).toEqual(["signed-in", false]);
+  });
+
   test("is told of in the other tabs", async () => {
     answers.set("/api/auth/login", () => pair("first"));
     const session = await newSession();

@@ -101,6 +101,11 @@ class Session {
     if (stored(MARK) !== null) this.#end(true);
   }
 
+  /** The server refuses an access token: one of an earlier session, answered late, says nothing of this one. */
+  refused(token: string | null | undefined): void {
+    if (token === this.#access?.token) this.expire();
+  }
+
   #end(hasExpired: boolean): void {
     store(MARK, null);
     this.#forget(hasExpired);
