@@ -123,6 +123,18 @@ def test_an_asset_has_its_candles_and_indicators(page: Page) -> None:
     expect(page.get_by_role("heading", name="Volatility")).to_be_visible()
 
 
+def test_a_page_begins_at_its_top_and_has_the_focus(page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 320})
+    page.goto("/")
+    settled(page)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_function("() => scrollY > 0")
+    page.get_by_role("row").get_by_role("link", name="Ethereum").click()
+    expect(page.get_by_role("heading", name="Ethereum")).to_be_in_viewport()
+    expect(page.get_by_role("main")).to_be_focused()
+    assert page.evaluate("scrollY") == 0
+
+
 def test_the_api_has_its_page(page: Page) -> None:
     page.goto("/api/docs")
     page.get_by_role("button", name="GET /time The time").click()

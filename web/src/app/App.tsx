@@ -11,6 +11,7 @@ import { MarketPage } from "../market/MarketPage";
 import { Page } from "../ui/layout";
 import { SkeletonRows } from "../ui/states";
 import { clearToasts, toast } from "../ui/toasts";
+import { useArrival } from "./arrival";
 import { Boundary } from "./Boundary";
 import { NotFoundPage } from "./NotFoundPage";
 import { useBroughtWatchlist, useTheme } from "./preferences";
@@ -43,6 +44,7 @@ function Dashboard() {
   useBroughtWatchlist();
   useExpiryToast();
   const [path] = useLocation();
+  useArrival(path);
   useEffect(() => session.subscribe(forgetLeft), []);
   useEffect(() => void session.restore(), []);
   return (
