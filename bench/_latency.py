@@ -19,13 +19,14 @@ import httpx
 from rich.console import Console
 from websockets.sync.client import connect
 
-from local.cloud import forget_aws_account
+from local.cloud import access, forget_aws_account
 from local.endpoints import Endpoints
 from local.processes import free_ports
 from local.run import Run
 
 SETTLE_S = 180
 """At most: after a start, what the streams came too late for is asked for, and is old when it comes."""
+ANSWER_S = 60
 INTERVAL_MS = 250
 FOLDED = re.compile(r'"versions":(\{[^}]*\}),"newest":(\d+),"lag":\{"arrived":(-?\d+),"folded":(-?\d+)\}')
 
@@ -94,13 +95,7 @@ def _watch(there: Endpoints, seconds: float) -> tuple[list[float], list[float]]:
 
 def _told(origin: str, since: float) -> tuple[list[float], list[float]]:
     """What process_ticks logged since then (Unix seconds) of its batches, but for those of repaired trades alone."""
-    logs = boto3.client(
-        "logs",
-        endpoint_url=origin,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 (the emulator asks for some)
-    )
+    logs = boto3.client("logs", **access(origin, ANSWER_S))
     arrived, folded = list[float](), list[float]()
     newest: dict[tuple[str, ...], int] = {}
     for group in logs.describe_log_groups()["logGroups"]:

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from local.cloud import Cloud
+from local.cloud import Cloud, access
 from local.processes import Processes, free_ports
 
 ROLE = "arn:aws:iam::000000000000:role/any"
@@ -48,8 +48,7 @@ class Emulator:
 
     def client(self, service: str) -> Any:
         """A client of one of its services."""
-        access = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        return boto3.client(service, endpoint_url=self._cloud.origin, **access)  # type: ignore[call-overload]
+        return boto3.client(service, **access(self._cloud.origin, 60))  # type: ignore[call-overload]
 
     def add_function(self, name: str, code: str, **variables: object) -> Path:
         """Makes a function, and the file that it writes to."""

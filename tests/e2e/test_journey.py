@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from local import watching
-from local.cloud import Cloud
+from local.cloud import Cloud, access
 from local.endpoints import Endpoints
 from local.journeys.accounts import User
 from local.journeys.answers import call
@@ -136,13 +136,7 @@ def test_a_second_run_on_the_same_data_is_refused(running: Endpoints, system: Sy
 
 def items_naming(user: str, table: str, origin: str) -> list[dict[str, Any]]:
     """The items of a table that hold a user's id anywhere, by their sort keys."""
-    tables = boto3.client(
-        "dynamodb",
-        endpoint_url=origin,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    tables = boto3.client("dynamodb", **access(origin, 60))
     items = [item for page in tables.get_paginator("scan").paginate(TableName=table) for item in page["Items"]]
     return sorted((item for item in items if user in str(item)), key=lambda item: item["sk"]["S"])
 
